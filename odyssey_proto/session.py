@@ -229,10 +229,14 @@ class Session(LiveConnection):
         driver.refuse_fork()
         if self.has_ended:
             raise driver.snapshot.not_connected("capture")
-        capture = LiveCapture(path, driver.beginning, driver.tap, driver.calls, driver.clock)
+        capture = LiveCapture(
+            path, driver.beginning, driver.tap, driver.calls, driver.clock, secrets=driver.secrets
+        )
         if (link := driver.link()) is not None:
             link.ask_for_keyframe()
         driver.recordings.add(capture._writing)
+        if driver.ended.is_set():  # meanwhile, and perhaps before the capture could see it
+            capture._writing.finish()
         errands.if_abandoned(capture.close)
         return capture
 

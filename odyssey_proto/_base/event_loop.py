@@ -91,6 +91,7 @@ class BackgroundLoop:
         self._name = name
         self._lock = threading.RLock()
         self._life: _Life | None = None
+        self._is_over = False
         _started.add(self)
 
     @property
@@ -103,9 +104,11 @@ class BackgroundLoop:
         """Start the thread; do nothing if it already runs.
 
         Raises:
-            OdysseyConnectionError: the system has no more threads or file descriptors.
+            OdysseyConnectionError: it was stopped for good, or the system has no more threads or file descriptors.
         """
         with self._lock:
+            if self._is_over:
+                raise _closed()
             if not self.running:
                 self._life = life = _Life(self._name)
                 # Dropping this object without `stop` also ends the thread, without waiting for it.
@@ -160,15 +163,17 @@ class BackgroundLoop:
         except RuntimeError:
             log.debug("call after the loop was closed dropped")
 
-    def stop(self, timeout: float = 1.0) -> bool:
+    def stop(self, timeout: float = 1.0, *, for_good: bool = False) -> bool:
         """Cancel all tasks, end the thread and join it for at most ``timeout`` s.
 
-        Return whether it has ended. It is a daemon thread, so it never delays the exit of the interpreter.
+        Return whether it has ended. It is a daemon thread, so it never delays the exit of the interpreter. After a
+        stop ``for_good``, `start` raises.
         """
         if self._is_own_thread():
             raise _would_wait_for_itself()
         with self._lock:
             life, self._life = self._life, None
+            self._is_over |= for_good
         return life is None or life.stop(timeout)
 
     def _forget(self) -> None:

@@ -16,16 +16,19 @@ __all__ = [
     "CASSETTE_HEAD_MOST_BYTES",
     "CASSETTE_PAYLOAD_MOST_BYTES",
     "CASSETTE_RECORDS_MOST",
+    "CASSETTE_SECRETS_MOST",
     "CHANNEL_MESSAGES_MOST_PER_S",
     "CHANNEL_MOST_HELD_BYTES",
     "CHANNEL_MOST_HELD_CHUNKS",
     "CHANNEL_STREAMS_MOST",
     "ERROR_TEXT_MOST_CHARS",
     "EVENTS_MOST_WAITING",
+    "EVENTS_MOST_WAITING_BYTES",
     "EVENT_LOG_LINE_MOST_BYTES",
     "FILE_MOST_BYTES",
     "FRAMES_MOST_AHEAD",
     "HEAD_MOST_BYTES",
+    "HLS_ADDRESSES_MOST_BYTES",
     "HLS_PLAYLIST_MOST_BYTES",
     "HLS_PLAYLIST_MOST_LINES",
     "HLS_RELOAD_LEAST_S",
@@ -120,6 +123,8 @@ REPORTS_MOST_HELD: Final = 1000
 """Messages of a streamer that wait until the session is connected. There are at most a handful."""
 EVENTS_MOST_WAITING: Final = 10_000
 """Events that wait for one reader or for the handlers. After that, the oldest are left out."""
+EVENTS_MOST_WAITING_BYTES: Final = 64 * 1024 * 1024
+"""Their texts, each of which may be as long as a message, and the last frames of streams among them."""
 
 # --- SDP and ICE
 
@@ -156,6 +161,8 @@ HLS_PLAYLIST_MOST_BYTES: Final = 4 * 1024 * 1024
 """A playlist: 12 h of segments of 2 s with signed addresses."""
 HLS_PLAYLIST_MOST_LINES: Final = 100_000
 """Lines of a playlist: FFmpeg keeps a structure for each segment."""
+HLS_ADDRESSES_MOST_BYTES: Final = 32 * 1024 * 1024
+"""Addresses in a playlist, each with the one to which it is relative: 12 h of segments with 1 KiB each."""
 HLS_VARIANTS_MOST: Final = 200
 """Playlists that a playlist of variants names: FFmpeg fetches all of them at the start."""
 HLS_RELOAD_LEAST_S: Final = 0.25
@@ -176,3 +183,5 @@ CASSETTE_PAYLOAD_MOST_BYTES: Final = 64 * 1024 * 1024
 """The payload of a record of a live cassette: as much as a message with an image may have."""
 CASSETTE_RECORDS_MOST: Final = 2_000_000
 """Records of a live cassette: a day of video. Each costs about 500 bytes of memory."""
+CASSETTE_SECRETS_MOST: Final = 50
+"""Secrets that were seen while a live cassette is written, and are looked for in what follows. A link has five."""

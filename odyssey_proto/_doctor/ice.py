@@ -148,7 +148,7 @@ def _receive(
     deadline: Deadline,
 ) -> None:
     """Collect answers until ``deadline``, or until all of those asked have answered."""
-    while set(asked.values()) - heard.keys():
+    while set(asked.values()) - heard.keys() and not deadline.expired:
         ready, _, _ = select.select([sock], [], [], deadline.remaining())
         if not ready:
             return

@@ -41,6 +41,7 @@ __all__ = ["AGENT", "Patient"]
 AGENT: Final = f"odyssey-proto-doctor/{__version__}"
 """The ``User-Agent`` of the request that checks for the API, which is not one of the protocol's."""
 
+_NO_DATE: Final = (IndexError, OverflowError, TypeError, ValueError)
 _SECRET_LEAST_CHARS: Final = 6  # anything shorter is not a secret, but may be part of any word
 _QUEUEING_S: Final = 5
 _CLIENT_GIVES_UP_S: Final = 2.0  # earlier than the check, so that the error of the client is seen
@@ -131,7 +132,7 @@ class Patient:
         with self._api.http.call(self._until(limit_s)) as call:
             answer = self._api.http.exchange(request, call)
         took_ms = round((time.monotonic() - began) * 1000)
-        with contextlib.suppress(ValueError, TypeError):  # an answer without a date has that of its arrival
+        with contextlib.suppress(*_NO_DATE):  # an answer without a date has that of its arrival
             sent = email.utils.parsedate_to_datetime(answer.header("date"))
             self._date = sent.replace(tzinfo=sent.tzinfo or datetime.UTC).timestamp(), time.time()
         through = f", through the proxy {self.through_proxy}" if self.through_proxy else ""

@@ -6,10 +6,12 @@ twice.
 
 from __future__ import annotations
 
-import json
-import threading
+from collections import deque
 from typing import TYPE_CHECKING, Final
 
+from .._base.errors import MalformedMessageError
+from .._base.forks import RLock
+from .._model import codec
 from .._model.traffic import Message
 
 if TYPE_CHECKING:
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Beginning"]
 
 _MOST_BYTES: Final = 1024 * 1024  # an image, with which a stream starts, has about 300 KiB
+_ENTRY_BYTES: Final = 256  # what a message takes beside its text
 _CALLS_MOST: Final = 50  # the newest: queueing for a streamer is a call each second
 
 
@@ -27,17 +30,18 @@ class Beginning:
     """Keeps the calls until a session is connected, the signaling of its newest link, and its newest stream."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = RLock()  # a follower may leave when it is called
         self._calls: list[Seen] = []
-        self._signaling: list[Message] = []
-        self._channel: list[Message] = []
+        self._signaling = _Newest()
+        self._channel = _Newest()
         self._followers: tuple[Callable[[Seen], None], ...] = ()
 
-    def follow(self, follower: Callable[[Seen], None]) -> list[Seen]:
-        """Return everything kept so far, in order, and call ``follower`` with each message from now on."""
+    def follow(self, follower: Callable[[Seen], None]) -> None:
+        """Call ``follower`` with everything kept so far, in order, and with each message from now on."""
         with self._lock:
+            for seen in (*self._calls, *self._signaling.messages, *self._channel.messages):
+                follower(seen)
             self._followers = (*self._followers, follower)
-            return [*self._calls, *self._signaling, *self._channel]
 
     def leave(self, follower: Callable[[Seen], None]) -> None:
         """Stop calling ``follower``."""
@@ -59,25 +63,40 @@ class Beginning:
             elif kind == "interactive_stream_start":
                 self._channel.clear()
             if kind != "keepalive":
-                self._keep(seen, kind)
+                # A start may travel over signaling, and belongs to its stream anyhow.
+                of_link = seen.place == "signaling" and kind != "interactive_stream_start"
+                (self._signaling if of_link else self._channel).add(seen)
             for follower in self._followers:
                 follower(seen)
 
-    def _keep(self, seen: Message, kind: str) -> None:
-        # A start may travel over signaling, and belongs to its stream anyhow.
-        kept = (
-            self._signaling if seen.place == "signaling" and kind != "interactive_stream_start" else self._channel
-        )
-        kept.append(seen)
-        size = sum(len(each.text) for each in kept)
-        while size > _MOST_BYTES:
-            size -= len(kept.pop(0).text)
+
+class _Newest:
+    """The newest messages, as many as `_MOST_BYTES` hold."""
+
+    def __init__(self) -> None:
+        self.messages: deque[Message] = deque()
+        self._bytes = 0
+
+    def add(self, message: Message) -> None:
+        self.messages.append(message)
+        self._bytes += _size(message)
+        while self._bytes > _MOST_BYTES:
+            self._bytes -= _size(self.messages.popleft())
+
+    def clear(self) -> None:
+        self.messages.clear()
+        self._bytes = 0
+
+
+def _size(message: Message) -> int:
+    return len(message.text) + _ENTRY_BYTES
 
 
 def _type_of(message: Message) -> str:
+    text = message.text
     try:
-        data = json.loads(message.text)
-    except (ValueError, RecursionError):
+        data = codec.parsed(text if isinstance(text, str) else text.decode(errors="replace"))
+    except MalformedMessageError:
         return ""
     kind = data.get("type") if isinstance(data, dict) else None
     return kind if isinstance(kind, str) else ""

@@ -92,5 +92,5 @@ class BroadcastAccess:
         self._api.close()
 
     def release(self) -> None:
-        """End the loop."""
-        self._loop.stop(_LOOP_ENDS_S)
+        """End the loop for good: a worker that is late must not start it again."""
+        self._loop.stop(_LOOP_ENDS_S, for_good=True)

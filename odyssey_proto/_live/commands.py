@@ -50,6 +50,7 @@ def session_driver(
     driver = Driver(core, StreamerAccess(api, loop, recovery), clock, handlers, name="odyssey-session")
     driver.account = held_sessions.account(api)
     driver.calls = api.http.tap
+    driver.secrets = (config.api_key,) if config.api_key else ()
     return driver
 
 
@@ -112,6 +113,7 @@ def _connect(
     # This machine's clock may be wrong, and the credentials fresh: the service decides.
     valid_for = max(credentials.remaining_s, credentials.expires_in)
     token, is_doubtful = credentials.session_token, credentials.is_expired
+    driver.secrets = (*driver.secrets, token)
     driver.connect(lambda call: inputs.Join(call, granted, token, valid_for, is_doubtful), deadline, expired)
 
 

@@ -13,10 +13,11 @@ from collections import deque
 from typing import TYPE_CHECKING, Any, Final
 
 from .._base.clock import MonotonicClock
-from .._base.limits import EVENTS_MOST_WAITING
+from .._base.limits import EVENTS_MOST_WAITING, EVENTS_MOST_WAITING_BYTES
 from .._base.seldom import Seldom
 from .._model import events
 from .._model.events import ConnectionStatus
+from .._model.text_size import text_size
 from .._video.frame import VideoFrame
 from .._video.frame_queue import FrameCounts
 
@@ -61,7 +62,8 @@ class Dispatcher:
         self._handlers = handlers
         self._failures = _Failures(clock or MonotonicClock())
         self._changed = threading.Condition()
-        self._waiting: deque[Event | VideoFrame] = deque(maxlen=EVENTS_MOST_WAITING)
+        self._waiting: deque[Event | VideoFrame] = deque()
+        self._waiting_bytes = 0
         self._frame: VideoFrame | None = None
         self._skipped = 0
         self._awaits_start = awaits_start
@@ -78,10 +80,7 @@ class Dispatcher:
     def publish(self, event: Event) -> None:
         """Queue an event for its handler; if too many wait, the oldest is left out."""
         with self._changed:
-            if len(self._waiting) == EVENTS_MOST_WAITING and not self._is_behind:
-                self._is_behind = True
-                log.warning("the handlers are %d events behind: the oldest are left out", EVENTS_MOST_WAITING)
-            self._waiting.append(event)
+            self._add(event)
             self._has_begun |= isinstance(event, events.StreamStarted)
             self._changed.notify()
 
@@ -104,7 +103,7 @@ class Dispatcher:
         """
         with self._changed:
             if self._frame is not None and self._has_begun:
-                self._waiting.append(self._take_frame())
+                self._add(self._take_frame())
             elif self._frame is not None:
                 self._frame, self._skipped = None, 0
                 self.counts.dropped += 1
@@ -123,6 +122,24 @@ class Dispatcher:
             if self._thread.is_alive():
                 log.warning("a handler is still running: its thread is no longer waited for")
 
+    def _add(self, item: Event | VideoFrame) -> None:
+        """Queue what must be passed on, in its place; of what is too much, the oldest is left out."""
+        self._waiting.append(item)
+        self._waiting_bytes += _size(item)
+        while len(self._waiting) > EVENTS_MOST_WAITING or (
+            len(self._waiting) > 1 and self._waiting_bytes > EVENTS_MOST_WAITING_BYTES
+        ):
+            if not self._is_behind:
+                self._is_behind = True
+                log.warning("the handlers are %d events behind: the oldest are left out", len(self._waiting) - 1)
+            if isinstance(self._take(), VideoFrame):
+                self.counts.dropped += 1
+
+    def _take(self) -> Event | VideoFrame:
+        item = self._waiting.popleft()
+        self._waiting_bytes -= _size(item)
+        return item
+
     def _take_frame(self) -> VideoFrame:
         assert self._frame is not None
         frame, self._frame = self._frame._after_dropped(self._skipped), None
@@ -133,7 +150,7 @@ class Dispatcher:
         with self._changed:
             self._changed.wait_for(lambda: self._waiting or self._has_frame or self._finished)
             if self._waiting:
-                return self._waiting.popleft()
+                return self._take()
             return self._take_frame() if self._has_frame else None
 
     @property
@@ -175,6 +192,10 @@ class Dispatcher:
                     threading.excepthook(
                         threading.ExceptHookArgs((type(exc), exc, exc.__traceback__, self._thread))
                     )
+
+
+def _size(item: Event | VideoFrame) -> int:
+    return item._picture.nbytes if isinstance(item, VideoFrame) else text_size(item)
 
 
 class _Failures:

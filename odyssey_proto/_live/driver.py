@@ -124,6 +124,8 @@ class Driver:
         """Shows what travels over the links."""
         self.calls: Tap = Tap()
         """Shows the calls of the client, if it is that of `session_driver`."""
+        self.secrets: tuple[str, ...] = ()
+        """What must be in nothing that is written down: the client's key, or the token of its credentials."""
         self.beginning: Beginning = Beginning()
         """How the connection began, for captures that start later."""
         self.tap.add(self.beginning.saw)

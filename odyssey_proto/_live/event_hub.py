@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from .._base import errands
 from .._base.errors import OdysseyStreamTimeoutError
-from .._base.limits import EVENTS_MOST_WAITING
+from .._base.limits import EVENTS_MOST_WAITING, EVENTS_MOST_WAITING_BYTES
 from .._base.tracebacks import is_from_here
+from .._model.text_size import text_size
 
 if TYPE_CHECKING:
     from .._base.clock import Deadline
@@ -28,13 +29,14 @@ log = logging.getLogger("odyssey_proto.live")
 
 
 class EventQueue:
-    """The events that wait for one reader, the newest 10,000. `put` and `close` never block; `get` does."""
+    """The newest events that wait for one reader. `put` and `close` never block; `get` does."""
 
     def __init__(self) -> None:
         self._publishing = threading.RLock()
         # None marks the end. Written in C, so a reader holds no lock: a signal handler that interrupts it may wait
         # for the publisher.
-        self._events: queue.SimpleQueue[Event | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[tuple[Event, int] | None] = queue.SimpleQueue()
+        self._put_chars = self._taken_chars = 0  # in the texts of all events so far
         self._closed = False
         self._is_behind = False
 
@@ -47,16 +49,26 @@ class EventQueue:
         with self._publishing:
             if self._closed:
                 return
-            while len(self) >= EVENTS_MOST_WAITING:
+            self._put_chars += text_size(event)
+            while len(self) >= EVENTS_MOST_WAITING or (
+                len(self) and self._put_chars - self._taken_chars > EVENTS_MOST_WAITING_BYTES
+            ):
                 log.log(
                     logging.DEBUG if self._is_behind else logging.WARNING,
                     "a reader of events is %d behind: the oldest are left out",
-                    EVENTS_MOST_WAITING,
+                    len(self),
                 )
                 self._is_behind = True
                 with contextlib.suppress(queue.Empty):  # the reader was faster
-                    self._events.get_nowait()
-            self._events.put(event)
+                    self._taken(self._events.get_nowait())
+            self._events.put((event, self._put_chars))
+
+    def _taken(self, item: tuple[Event, int] | None) -> Event | None:
+        if item is None:
+            return None
+        event, chars = item
+        self._taken_chars = max(self._taken_chars, chars)
+        return event
 
     def close(self) -> None:
         """Take no more events; those in the queue can still be read."""
@@ -73,7 +85,7 @@ class EventQueue:
         """
         for seconds in errands.turns(deadline):
             try:
-                event = self._events.get(timeout=seconds)
+                event = self._taken(self._events.get(timeout=seconds))
             except queue.Empty as exc:
                 if not is_from_here(exc):  # by a signal handler
                     raise

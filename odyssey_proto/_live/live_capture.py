@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, Self
 
 from .._base import arguments, errands, errors
 from .._base.clock import Clock, Deadline, MonotonicClock
+from .._base.forks import Lock
+from .._base.limits import CASSETTE_RECORDS_MOST
 from .._base.public_path import publish
 from .._model import cassette
 from .._model.cassette_secrets import Scrubber
@@ -37,6 +39,10 @@ log = logging.getLogger("odyssey_proto.live")
 
 CAPTURE_QUEUE_BYTES: Final = 64 * 1024 * 1024
 """Most memory for records that wait to be written, in bytes: four minutes of video."""
+_ENTRY_BYTES: Final = 256  # what an entry of the queue takes beside its data
+_TEXT_COUNTS: Final = 4  # times: it is parsed before it is written, which takes memory and time
+_OTHER_RECORDS: Final = 2  # the first and the last
+_BEARER: Final = "authorization"
 _CODECS: Final = {"video/h264": "h264", "video/vp8": "vp8"}
 
 
@@ -47,9 +53,16 @@ class LiveCapture:
     """
 
     def __init__(
-        self, path: str | os.PathLike[str], beginning: Beginning, tap: Tap, calls: Tap, clock: Clock
+        self,
+        path: str | os.PathLike[str],
+        beginning: Beginning,
+        tap: Tap,
+        calls: Tap,
+        clock: Clock,
+        *,
+        secrets: tuple[str, ...] = (),
     ) -> None:
-        self._writing = CaptureWriting(path, beginning, tap, calls, clock)
+        self._writing = CaptureWriting(path, beginning, tap, calls, clock, secrets=secrets)
 
     @property
     def path(self) -> Path:
@@ -75,7 +88,8 @@ class LiveCapture:
         """Stop capturing, and wait until all captured data is in the file. May be called again.
 
         Raises:
-            OSError: the file could not be written completely; the part written before can be replayed.
+            OSError: the file could not be written completely: the disk is full, messages came faster than they
+                could be written, or there is no room for more records. The part written before can be replayed.
         """
         # It was never made: `__init__` raised; or the file is finished, as all are before the interpreter ends.
         if not hasattr(self, "_writing") or errands.is_too_late():
@@ -84,6 +98,8 @@ class LiveCapture:
 
     @errands.undisturbed
     def _close(self) -> None:
+        if self._writing.is_of_another_process:  # the thread, and the file, are the parent's
+            return
         self._writing.finish()
         self._writing._join(Deadline(None, MonotonicClock()))
         if self._writing.error is not None:
@@ -97,9 +113,10 @@ class LiveCapture:
     ) -> None:
         try:
             self.close()
-        except OSError:
+        except (OSError, errors.OdysseyError) as failure:
             if error is None:
                 raise
+            error.add_note(f"The capture failed as well: {failure}")  # must not hide the first error
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("A LiveCapture cannot be pickled or copied: it belongs to this process")
@@ -112,7 +129,14 @@ class CaptureWriting:
     """The writing of one cassette, from its beginning to its last record. It sees what travels (`TapWatcher`)."""
 
     def __init__(
-        self, path: str | os.PathLike[str], beginning: Beginning, tap: Tap, calls: Tap, clock: Clock
+        self,
+        path: str | os.PathLike[str],
+        beginning: Beginning,
+        tap: Tap,
+        calls: Tap,
+        clock: Clock,
+        *,
+        secrets: tuple[str, ...] = (),
     ) -> None:
         try:
             self.path = arguments.path("path", path).absolute()
@@ -134,14 +158,15 @@ class CaptureWriting:
         self._tap = tap
         self._calls = calls
         self._clock = clock
-        self._scrubber = Scrubber()
-        self._queue: queue.SimpleQueue[tuple[float, Any] | None] = queue.SimpleQueue()
-        self._lock = threading.Lock()
+        self._scrubber = Scrubber(*secrets)
+        self._queue: queue.SimpleQueue[tuple[float, Any, int] | None] = queue.SimpleQueue()
+        self._lock = Lock()
         self._waiting = 0  # bytes
+        self._records = 0
         self.frames = self.dropped = 0
         self._needs_keyframe, self._has_begun = True, False
         self.finished = False
-        self.error: BaseException | None = None
+        self.error: Exception | None = None
         self._began_at = clock.now()
         try:
             made_at = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -163,17 +188,21 @@ class CaptureWriting:
             if isinstance(exc, RuntimeError):  # the system is out of threads
                 raise errors.no_resources(exc) from exc
             raise
-        for seen in beginning.follow(self.saw):
-            self._queue.put((0.0, seen))
+        beginning.follow(self.saw)
         calls.add(self.saw)
         tap.add_for_media(self)
 
-    def finish(self) -> None:
-        """Write only the data seen so far."""
+    @property
+    def is_of_another_process(self) -> bool:
+        """Whether this is the child of a fork."""
+        return os.getpid() != self._place[0]
+
+    def finish(self, error: Exception | None = None) -> None:
+        """Write only the data seen so far, because of ``error`` if there was one."""
         with self._lock:
             if self.finished:
                 return
-            self.finished = True
+            self.finished, self.error = True, error
         self._tap.remove_for_media(self)
         self._calls.remove(self.saw)
         self._beginning.leave(self.saw)
@@ -181,14 +210,24 @@ class CaptureWriting:
 
     def _join(self, deadline: Deadline) -> None:
         """Wait until the thread has ended, which happens after `close` or the end of the session."""
-        if threading.current_thread() is not self._thread:
-            self._thread.join(deadline.remaining())
+        if self.is_of_another_process or threading.current_thread() is self._thread:
+            return
+        for seconds in errands.turns(deadline):
+            self._thread.join(seconds)
+            if not self._thread.is_alive():
+                return
 
     # --- what travels (`TapWatcher`), on the threads that send and receive it
 
     def saw(self, seen: Seen) -> None:
         """See a call or a message."""
-        self._put(seen, 0)
+        size = _size(seen)
+        with self._lock:
+            is_too_much = self._waiting > 0 and self._waiting + size > CAPTURE_QUEUE_BYTES
+        if is_too_much:  # without it, the cassette would be another session's
+            self.finish(OSError(errno.ENOBUFS, "messages came faster than they could be written", str(self.path)))
+        else:
+            self._put(seen, size)
 
     def saw_frame(self, codec: str, data: bytes, timestamp: int, *, is_keyframe: bool) -> None:
         """See a frame. The first one, and the first after one that did not fit, must be a keyframe."""
@@ -196,17 +235,17 @@ class CaptureWriting:
         if name is None or not data:
             return
         with self._lock:
-            full = self._waiting + len(data) > CAPTURE_QUEUE_BYTES
+            full = self._waiting + len(data) + _ENTRY_BYTES > CAPTURE_QUEUE_BYTES
             self._needs_keyframe = full or (self._needs_keyframe and not is_keyframe)
             if self._needs_keyframe:
                 self.dropped += self._has_begun
                 return
             self._has_begun = True
-        self._put((name, data, timestamp, is_keyframe), len(data))
+        self._put((name, data, timestamp, is_keyframe), len(data) + _ENTRY_BYTES)
 
     def saw_close(self, code: int | None) -> None:
         """See the end of the WebSocket."""
-        self._put({"kind": "closed", "code": code}, 0)
+        self._put({"kind": "closed", "code": code}, _ENTRY_BYTES)
 
     def saw_end(self) -> None:
         """See the end of the session."""
@@ -218,7 +257,7 @@ class CaptureWriting:
             if self.finished:
                 return
             self._waiting += size
-            self._queue.put((at_ms, item))
+            self._queue.put((at_ms, item, size))
 
     # --- the thread
 
@@ -227,13 +266,19 @@ class CaptureWriting:
             at_ms = 0.0
             while (item := self._queue.get()) is not None:
                 at_ms = max(at_ms, round(item[0], 1))
-                self._record(at_ms, item[1])
+                if self._records + _OTHER_RECORDS < CASSETTE_RECORDS_MOST:
+                    self._record(at_ms, item[1])
+                else:  # with more, nobody would read it
+                    self.finish(OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(self.path)))
+                with self._lock:
+                    self._waiting -= item[2]
             at_ms = max(at_ms, round((self._clock.now() - self._began_at) * 1000, 1))
             self._write(cassette.encode({"kind": "end", "at_ms": at_ms, "dropped": self.dropped}))
-        except OSError as exc:
-            log.warning("the capture %s cannot be written: %s", self.path.name, exc.strerror)
-            self.error = exc
-            self.finish()
+        except Exception as exc:  # noqa: BLE001  # `close` raises it
+            error = exc if isinstance(exc, OSError) else errors.internal(exc)
+            log.warning("the capture %s cannot be written: %s", self.path.name, error)
+            self.finish(error)
+            self.error = error  # it may have been finished already
         finally:
             self._close_file()
 
@@ -242,6 +287,14 @@ class CaptureWriting:
         _writing.pop(self._place, None)
 
     def _record(self, at_ms: float, item: Any) -> None:
+        try:
+            self._write_record(at_ms, item)
+        except cassette.TooLargeError:
+            log.warning("the capture %s lacks a record that is too large", self.path.name)
+        else:
+            self._records += 1
+
+    def _write_record(self, at_ms: float, item: Any) -> None:
         match item:
             case (codec, data, timestamp, is_keyframe):
                 head = {
@@ -253,8 +306,6 @@ class CaptureWriting:
                 }
                 self._write(cassette.encode(head, data))
                 self.frames += 1
-                with self._lock:
-                    self._waiting -= len(data)
             case dict():
                 self._write(cassette.encode({"at_ms": at_ms, **item}))
             case Message():
@@ -265,6 +316,8 @@ class CaptureWriting:
                 self._write(self._call(at_ms, item))
 
     def _call(self, at_ms: float, seen: Exchange) -> bytes:
+        if token := next((text for name, text in seen.request_headers.items() if name.lower() == _BEARER), ""):
+            self._scrubber.remember(token.rpartition(" ")[2])  # an answer may quote it
         bodies = {
             name: self._scrubber.text(body).decode(errors="replace") if body else None
             for name, body in (("request", seen.request_body), ("answer", seen.body))
@@ -285,6 +338,11 @@ class CaptureWriting:
         left = memoryview(data)
         while left:  # without a buffer, a write may be partial
             left = left[self._file.write(left) :]
+
+
+def _size(seen: Seen) -> int:
+    texts = [seen.text] if isinstance(seen, Message) else [seen.request_body or b"", seen.body or b""]
+    return _TEXT_COUNTS * sum(map(len, texts)) + _ENTRY_BYTES
 
 
 _writing: dict[tuple[int, Path], CaptureWriting] = {}  # by process and path: two would corrupt the file

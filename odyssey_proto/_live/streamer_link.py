@@ -100,7 +100,7 @@ class StreamerLink:
                 servers = self._api.signaling_config(self._plan.config_url, deadline, abort=abort)
             self._token(deadline, abort)
             with self._lock:
-                if abort.aborted:
+                if abort.aborted or self._closed:  # `cut` closes first, and looks for a peer connection last
                     raise errors.OdysseyConnectionError("The link is not needed", code="closed")
                 self._ice_servers = servers
                 self._make_peer().prepare(servers)

@@ -150,9 +150,7 @@ class WhepLink:
         if self._peer is not None:  # the preparation is incomplete, or no longer usable
             self._peer.close(_PEER_ENDS_S)
         warm()
-        if abort.aborted:  # the loop may have been stopped, and nobody would stop it again
-            raise left_early()
-        self._loop.start()
+        self._loop.start()  # unless it was stopped for good
         self._peer = peer = whep.WhepPeer(
             self._loop,
             self,

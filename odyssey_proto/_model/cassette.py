@@ -29,7 +29,7 @@ from .._base.limits import CASSETTE_HEAD_MOST_BYTES, CASSETTE_PAYLOAD_MOST_BYTES
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["BEGINNING", "MAGIC", "CassetteRecord", "encode", "index"]
+__all__ = ["BEGINNING", "MAGIC", "CassetteRecord", "TooLargeError", "encode", "index"]
 
 MAGIC: Final = b"\x89ODYCAST"
 """The first bytes of every cassette, of any version."""
@@ -39,6 +39,7 @@ _LENGTHS: Final = struct.Struct(">II")
 _CHECKSUM: Final = struct.Struct(">I")
 _PREFIX_BYTES: Final = _LENGTHS.size + _CHECKSUM.size
 _AT_ONCE: Final = 1 << 16
+_HEAD_MOST_CONTAINERS: Final = 1000  # objects and lists; each takes 20 times as much memory as in the file
 
 BEGINNING: Final = _BEGIN.pack(MAGIC, _VERSION, 0)
 """The beginning of every cassette."""
@@ -72,13 +73,22 @@ class CassetteRecord:
         return found
 
 
+class TooLargeError(ValueError):
+    """A record is larger than any that is read."""
+
+
 def encode(head: dict[str, Any], payload: bytes = b"") -> bytes:
     """Return a record in the form of the file.
+
+    Raises:
+        TooLargeError: nobody would read it.
 
     >>> len(encode({"kind": "end", "at_ms": 7}))
     36
     """
     text = json.dumps(head, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+    if len(text) > CASSETTE_HEAD_MOST_BYTES or len(payload) > CASSETTE_PAYLOAD_MOST_BYTES:
+        raise TooLargeError
     lengths = _LENGTHS.pack(len(text), len(payload))
     checksum = zlib.crc32(payload, zlib.crc32(text, zlib.crc32(lengths)))
     return lengths + _CHECKSUM.pack(checksum) + text + payload
@@ -151,9 +161,23 @@ class _Reading:
         kind, at_ms = (head.get("kind"), head.get("at_ms")) if isinstance(head, dict) else (None, None)
         if not isinstance(kind, str) or isinstance(at_ms, bool) or not isinstance(at_ms, int | float):
             raise self._damaged("its head lacks kind or at_ms")
+        # Brackets in an address are none, so the text alone does not decide.
+        if text.count(b"{") + text.count(b"[") > _HEAD_MOST_CONTAINERS < _containers(head):
+            raise self._damaged("its head has too many objects and lists")
         if not 0 <= at_ms < 1e12:
             raise self._damaged("its time is impossible")
         return CassetteRecord(kind, float(at_ms), head, size, self._offset + _PREFIX_BYTES + len(text))
 
     def _damaged(self, why: str) -> CassetteError:
         return CassetteError(f"The cassette is damaged: the record at byte {self._offset}: {why}", code="damaged")
+
+
+def _containers(data: Any) -> int:
+    """Return how many objects and lists are in parsed JSON, itself included."""
+    found, waiting = 0, [data]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict | list):
+            found += 1
+            waiting += value.values() if isinstance(value, dict) else value
+    return found

@@ -8,9 +8,16 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any, Final
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final
 
+from .._base.errors import MalformedMessageError
+from .._base.limits import CASSETTE_SECRETS_MOST, TOKEN_MOST_CHARS
 from .._base.secrets import forms, redact
+from . import codec
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = ["MASK", "Scrubber"]
 
@@ -33,19 +40,32 @@ _SHOWN_ARGUMENTS: Final = frozenset({"active", "limit", "offset", "status"})
 _SHOWN_HEADERS: Final = frozenset({"content-type", "retry-after"})
 # The lines of a description that lead to a machine or open a connection: a replay needs none of them.
 _HIDDEN_LINES: Final = re.compile(
-    r"(?m)^(a=(?:ice-ufrag|ice-pwd|fingerprint|candidate|rtcp|remote-candidates|crypto):|[co]=)[^\r\n]*"
+    r"(a=(?:ice-ufrag|ice-pwd|fingerprint|candidate|rtcp|remote-candidates|crypto):|[co]=)"
 )
+# In a text that is no JSON, as one that was cut off or has something behind it.
+_SECRET_IN_TEXT: Final = re.compile(
+    rf"""("(?:{"|".join(sorted(_SECRET_FIELDS))})"\s*+:\s*+)"""
+    r"""("(?:[^"\\]++|\\.)*+"?|\[[^\]]*+\]?|\{[^}]*+\}?|[^\s",\]}]++)""",
+    re.DOTALL,
+)
+_PICTURE: Final = re.compile(r"data:[^,]{0,200};\s*base64,")
 _SHORTEST: Final = 8  # characters; shorter texts occur by chance
+_ENDS_OF_LINES: Final = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029"
+_ARGUMENTS_MOST: Final = 100  # of an address
+_HEADER_MOST_CHARS: Final = 200
 
 
 class Scrubber:
-    """Masks secrets, and remembers them. One for each cassette; not for several threads at once."""
+    """Masks secrets, and remembers them. One for each cassette; not for several threads at once.
+
+    Args:
+        known: secrets that are known before anything travels. They are never forgotten; of the others, the latest
+            `CASSETTE_SECRETS_MOST` are remembered.
+    """
 
     def __init__(self, *known: str) -> None:
-        self._known: set[str] = set()
-        self._pattern: re.Pattern[str] | None = None
-        for secret in known:
-            self._remember(secret)
+        self._forms_of_known = [form for secret in known if _is_long_enough(secret) for form in forms(secret)]
+        self._forms: dict[str, tuple[str, ...]] = {}  # of each other secret, the oldest first
 
     def text(self, text: str | bytes) -> bytes:
         """Return a message or a body without secrets, in UTF-8.
@@ -55,49 +75,105 @@ class Scrubber:
         """
         text = text if isinstance(text, str) else text.decode(errors="replace")
         try:
-            data = json.loads(text)
-        except (ValueError, RecursionError):
-            return self._plain(text).encode(errors="replace")
-        return json.dumps(self._data(data), ensure_ascii=False).encode(errors="replace")
+            data = codec.parsed(text)
+        except MalformedMessageError:
+            return self._plain(_SECRET_IN_TEXT.sub(self._masked_in_text, text)).encode(errors="replace")
+        texts: list[str] = []
+        data = self._masked(data, texts)
+        # A secret may also stand before the field that says that it is one, so the others are looked for last.
+        if found := self._found_in("\0".join(texts)):
+            data = _without(data, found)
+        return json.dumps(data, ensure_ascii=False).encode(errors="replace")
 
     def query(self, query: tuple[tuple[str, str], ...]) -> dict[str, str]:
         """Return the arguments of an address: those that choose rows of a list, and the others masked."""
-        return {name: text if name in _SHOWN_ARGUMENTS else MASK for name, text in query}
+        return {
+            self._plain(name): text[:_HEADER_MOST_CHARS] if name in _SHOWN_ARGUMENTS else MASK
+            for name, text in islice(query, _ARGUMENTS_MOST)
+        }
 
     def path(self, path: str) -> str:
         """Return the path of an address."""
         return self._plain(path)
 
-    @staticmethod
-    def headers(headers: Any) -> dict[str, str]:
+    def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
         """Return the headers that matter."""
-        return {name.lower(): text for name, text in headers.items() if name.lower() in _SHOWN_HEADERS}
+        return {
+            name.lower(): self._plain(text[:_HEADER_MOST_CHARS])
+            for name, text in headers.items()
+            if name.lower() in _SHOWN_HEADERS
+        }
 
-    def _data(self, data: Any, name: str = "") -> Any:
+    def remember(self, secret: str) -> None:
+        """Mask ``secret`` from now on."""
+        if _is_long_enough(secret) and secret not in self._forms:
+            self._forms[secret] = forms(secret)
+            if len(self._forms) > CASSETTE_SECRETS_MOST:
+                del self._forms[next(iter(self._forms))]
+
+    def _masked(self, data: Any, texts: list[str], name: str = "") -> Any:
+        """Return data with fields masked by their names and texts by their form; add those texts to ``texts``."""
         match data:
             case dict():
-                return {str(key): self._data(value, str(key)) for key, value in data.items()}
+                shown = {}
+                for key, value in data.items():
+                    known_as = redact(key)
+                    texts.append(known_as)
+                    shown[known_as] = self._masked(value, texts, name if name in _SECRET_FIELDS else key)
+                return shown
             case list():
-                return [self._data(value, name) for value in data]
-            case str() if name in _SECRET_FIELDS:
-                self._remember(data)
+                return [self._masked(value, texts, name) for value in data]
+            case str() | int() | float() if name in _SECRET_FIELDS and not isinstance(data, bool):
+                self.remember(str(data))
                 return MASK
-            case str() if name == "sdp":
-                return _HIDDEN_LINES.sub(rf"\1{MASK}", data)
             case str() if name == "candidate":
                 return MASK if data else ""
+            case str() if _PICTURE.match(data):
+                return data
             case str():
-                return self._plain(data)
+                text = redact("".join(_shown_lines(data)) if name == "sdp" else data)
+                texts.append(text)
+                return text
         return data
 
-    def _plain(self, text: str) -> str:
-        if text.startswith("data:"):  # a picture
-            return text
-        text = redact(text)
-        return text if self._pattern is None else self._pattern.sub(MASK, text)
+    def _masked_in_text(self, found: re.Match[str]) -> str:
+        self.remember(found[2].strip('"'))
+        return f'{found[1]}"{MASK}"'
 
-    def _remember(self, secret: str) -> None:
-        if len(secret) >= _SHORTEST and secret not in self._known:
-            self._known.add(secret)
-            every = sorted((form for known in self._known for form in forms(known)), key=len, reverse=True)
-            self._pattern = re.compile("|".join(map(re.escape, every)))
+    def _plain(self, text: str) -> str:
+        text = redact(text)
+        return _replaced(text, self._found_in(text))
+
+    def _found_in(self, text: str) -> list[str]:
+        """Return the forms of known secrets that are in a text, the longest first."""
+        every = (*self._forms_of_known, *(form for each in self._forms.values() for form in each))
+        return sorted((form for form in every if form in text), key=len, reverse=True)
+
+
+def _is_long_enough(secret: str) -> bool:
+    return _SHORTEST <= len(secret) <= TOKEN_MOST_CHARS
+
+
+def _shown_lines(description: str) -> Iterator[str]:
+    """Yield the lines of a description, wherever a reader may see an end of one, without what is hidden."""
+    for line in description.splitlines(keepends=True):
+        found = _HIDDEN_LINES.match(line)
+        yield line if found is None else f"{found[1]}{MASK}{line[len(line.rstrip(_ENDS_OF_LINES)) :]}"
+
+
+def _replaced(text: str, found: Iterable[str]) -> str:
+    for form in found:
+        text = text.replace(form, MASK)
+    return text
+
+
+def _without(data: Any, found: list[str]) -> Any:
+    """Return data without the forms that were found in its texts."""
+    match data:
+        case dict():
+            return {_replaced(key, found): _without(value, found) for key, value in data.items()}
+        case list():
+            return [_without(value, found) for value in data]
+        case str() if len(data) >= _SHORTEST and not _PICTURE.match(data):
+            return _replaced(data, found)
+    return data

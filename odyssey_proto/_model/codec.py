@@ -25,7 +25,7 @@ from odyssey_models._hooks import WrongTypeError
 from .._base.errors import MalformedMessageError
 from .._base.limits import JSON_MOST_CONTAINERS
 from .._base.public_path import publish
-from .nesting import shallow
+from .nesting import MOST_LEVELS, is_deep, shallow
 from .reading import DamagedText, Doubled, UnreadableError, left_out, read
 
 __all__ = [
@@ -37,6 +37,7 @@ __all__ = [
     "encode",
     "from_dict",
     "left_out",
+    "parsed",
     "signaling_from_client",
     "signaling_from_server",
     "to_dict",
@@ -91,6 +92,15 @@ def from_dict(
         if known and isinstance(data, dict):
             return from_dict(cls, {**data, **known}, check=check)
         raise _unreadable(cls, data, exc) from None
+
+
+def parsed(text: str) -> Any:
+    """Parse JSON ``text`` as `decode` does.
+
+    Raises:
+        MalformedMessageError: it is not JSON, or has too many objects and lists.
+    """
+    return _parse(text, "text")
 
 
 def decode_request(cls: type[T], text: str | bytes) -> T:
@@ -179,16 +189,22 @@ _WRONG_BYTE: Final = re.compile("[\udc80-\udcff]")  # as "surrogateescape" decod
 
 
 def _parse(text: str | bytes, what: str) -> Any:
-    """Parse JSON text; what RFC 8259 forbids is kept in a form that fails only if the field is read."""
+    """Parse JSON text; what RFC 8259 forbids is kept in a form that fails only if the field is read.
+
+    What is nested more than `MOST_LEVELS` deep is null.
+    """
     shown, damaged = _decoded(text)
     shown = shown.removeprefix(_BOM)
-    if shown.count("{") + shown.count("[") > JSON_MOST_CONTAINERS:
+    containers = shown.count("{") + shown.count("[")
+    if containers > JSON_MOST_CONTAINERS:
         raise _malformed(what, f"it has more than {JSON_MOST_CONTAINERS} objects and lists")
     try:
         try:
-            return _loaded(shown, damaged)
+            data = _loaded(shown, damaged)
         except RecursionError:
             return _loaded_shallow(shown, damaged)
+        # Whoever reads the data recurses, too, and perhaps with more frames for each level than the parser.
+        return _loaded_shallow(shown, damaged) if containers > MOST_LEVELS and is_deep(data) else data
     except ValueError as exc:
         raise _not_json(what, exc, damaged) from None
 

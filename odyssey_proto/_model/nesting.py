@@ -1,4 +1,4 @@
-"""Removes values from JSON text that are nested too deeply for Python's parser, which recurses.
+"""Removes values from JSON text that are nested too deeply for recursive readers, such as Python's parser.
 
 No field of the protocol is nested deeply, so only fields that nobody reads are lost.
 """
@@ -6,13 +6,14 @@ No field of the protocol is nested deeply, so only fields that nobody reads are 
 from __future__ import annotations
 
 import re
-from typing import Final
+from typing import Any, Final
 
-__all__ = ["MOST_LEVELS", "shallow"]
+__all__ = ["MOST_LEVELS", "is_deep", "shallow"]
 
 MOST_LEVELS: Final = 100
 """How many arrays and objects may lie within one another."""
-_TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{}]', re.DOTALL)
+# A string that has no end is taken to the end of the text, so that its quotation marks begin no others.
+_TOKEN: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[\]{}]', re.DOTALL)
 
 
 def shallow(text: str) -> str:
@@ -35,3 +36,20 @@ def shallow(text: str) -> str:
                 kept = token.end()
             level -= 1
     return "".join([*pieces, text[kept:]])
+
+
+def is_deep(data: Any) -> bool:
+    """Return whether arrays and objects in parsed JSON are nested more than `MOST_LEVELS` deep.
+
+    >>> is_deep([[1], {"a": []}])
+    False
+    """
+    level = [data] if isinstance(data, dict | list) else []
+    for _ in range(MOST_LEVELS):
+        level = [
+            value
+            for outer in level
+            for value in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(value, dict | list)
+        ]
+    return bool(level)

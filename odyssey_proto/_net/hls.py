@@ -26,7 +26,7 @@ from .._base.errors import (
 )
 from .._base.limits import HLS_SEGMENT_MOST_BYTES, PICTURE_MOST_PX
 from .._base.resources import start
-from .hls_playlists import ADDRESS, MARK, Playlists, is_too_large
+from .hls_playlists import ADDRESS, MARK, Playlists, check_size, is_too_large
 from .http_exchange import demanded_pause
 from .signed_file import fetch
 from .webrtc.picture_size import TOO_LARGE, coded_size, oversize
@@ -221,7 +221,9 @@ class HlsReader:
             try:
                 body, answered = self._insist(url, options)
                 body = _from_its_mark(body)
-                body = body if answered == url else _anchored(body, answered)
+                if answered != url and body.startswith(MARK):
+                    check_size(answered, body)
+                    body = _anchored(body, answered)
                 if body.startswith(MARK):
                     self._playlists.take(url, body)
                 elif body:

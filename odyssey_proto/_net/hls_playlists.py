@@ -12,6 +12,7 @@ from urllib.parse import urldefrag, urljoin, urlsplit
 
 from .._base.errors import MalformedMessageError
 from .._base.limits import (
+    HLS_ADDRESSES_MOST_BYTES,
     HLS_PLAYLIST_MOST_BYTES,
     HLS_PLAYLIST_MOST_LINES,
     HLS_RELOAD_LEAST_S,
@@ -21,19 +22,38 @@ from .._base.limits import (
 if TYPE_CHECKING:
     from .._base.clock import Clock
 
-__all__ = ["ADDRESS", "MARK", "Playlists", "is_too_large"]
+__all__ = ["ADDRESS", "MARK", "Playlists", "check_size", "is_too_large"]
 
 MARK: Final = b"#EXTM3U"
 """How a playlist begins."""
 _VARIANT: Final = (b"#EXT-X-STREAM-INF", b"#EXT-X-I-FRAME-STREAM-INF", b"#EXT-X-MEDIA:")
 ADDRESS: Final = re.compile(rb'\bURI="([^"]*)"')
 """An address in a tag: another playlist, a header, a key."""
+_ENDS_OF_LINES: Final = (b"\n", b"\r", b"\0")  # as FFmpeg sees them
 _MARK_WITHIN_BYTES: Final = 128  # of a playlist, which contain its mark
 
 
 def is_too_large(body: bytes | bytearray, segment_limit: int) -> bool:
     """Return whether a body that is still arriving is too large: a playlist may be smaller than a segment."""
     return len(body) > (HLS_PLAYLIST_MOST_BYTES if MARK in body[:_MARK_WITHIN_BYTES] else segment_limit)
+
+
+def check_size(url: str, body: bytes | bytearray) -> None:
+    """Check how much a playlist that came from ``url`` makes of itself.
+
+    Each line may be an address that is relative to that of the playlist, which a server can make long.
+
+    Raises:
+        MalformedMessageError: it has too many lines, or they become too long.
+    """
+    lines = max(map(body.count, _ENDS_OF_LINES)) + 1
+    if lines > HLS_PLAYLIST_MOST_LINES:
+        raise _refused(f"a playlist has more than {HLS_PLAYLIST_MOST_LINES} lines", "too_large")
+    folder = url.partition("?")[0].rpartition("/")[0]
+    length = (lines + body.count(b'URI="')) * len(folder) + body.count(b'URI=""') * len(url)
+    if length > HLS_ADDRESSES_MOST_BYTES:
+        most = HLS_ADDRESSES_MOST_BYTES >> 20
+        raise _refused(f"the addresses in a playlist have more than {most} MiB", "too_large")
 
 
 class Playlists:
@@ -65,8 +85,7 @@ class Playlists:
         Raises:
             MalformedMessageError: it is too large, comes in place of a segment, or names one where it must not.
         """
-        if body.count(b"\n") > HLS_PLAYLIST_MOST_LINES:
-            raise _refused(f"a playlist has more than {HLS_PLAYLIST_MOST_LINES} lines", "too_large")
+        check_size(url, body)
         url = urldefrag(url).url
         if url != self._root and url not in self._variants:
             raise _refused("a playlist came in place of a segment")

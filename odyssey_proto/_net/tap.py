@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from .._base.forks import RLock
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -41,22 +43,27 @@ class Tap:
     def __init__(self) -> None:
         self._of_text: tuple[Callable[[Seen], None], ...] = ()
         self._of_media: tuple[TapWatcher, ...] = ()
+        self._changing = RLock()  # of several changes at once, none must be lost
 
     def add(self, watcher: Callable[[Seen], None]) -> None:
         """Call ``watcher`` with each call and message from now on; it must not block or raise."""
-        self._of_text = (*self._of_text, watcher)
+        with self._changing:
+            self._of_text = (*self._of_text, watcher)
 
     def remove(self, watcher: Callable[[Seen], None]) -> None:
         """Stop calling it."""
-        self._of_text = tuple(each for each in self._of_text if each != watcher)
+        with self._changing:
+            self._of_text = tuple(each for each in self._of_text if each != watcher)
 
     def add_for_media(self, watcher: TapWatcher) -> None:
         """Let ``watcher`` see frames and ends from now on."""
-        self._of_media = (*self._of_media, watcher)
+        with self._changing:
+            self._of_media = (*self._of_media, watcher)
 
     def remove_for_media(self, watcher: TapWatcher) -> None:
         """Stop showing it anything."""
-        self._of_media = tuple(each for each in self._of_media if each is not watcher)
+        with self._changing:
+            self._of_media = tuple(each for each in self._of_media if each is not watcher)
 
     @property
     def shows_text(self) -> bool:

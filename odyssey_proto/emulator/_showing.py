@@ -9,7 +9,9 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from .._base.errors import MalformedMessageError
 from .._base.secrets import redact
+from .._model import codec
 from .._model.traffic import Message
 
 if TYPE_CHECKING:
@@ -95,8 +97,8 @@ def shown_content(text: str | bytes | None, secrets: bool) -> Any:
         return None
     text = text if isinstance(text, str) else text.decode(errors="replace")
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
+        data = codec.parsed(text)
+    except MalformedMessageError:
         data = text
     return _shown(data, secrets)
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 __all__ = ["RecordedCalls"]
 
 _REQUESTED: Final = ("POST", "/sessions/request")
+_WITHOUT_BODY: Final = (204, 304)
 _NOT_REPLAYED: Final = (
     "/_emulator",
     "/artifacts/",
@@ -41,7 +42,7 @@ class RecordedCalls:
             if (call.method, call.path) == _REQUESTED:
                 if call.status >= 400:
                     self._refusals.append(call)
-            elif call.answer and not call.path.startswith(_NOT_REPLAYED):
+            elif call.answer and call.status >= 200 and not call.path.startswith(_NOT_REPLAYED):
                 key = (call.method, call.path, call.query)
                 self._answers.setdefault(key, collections.deque()).append(call)
 
@@ -57,4 +58,6 @@ class RecordedCalls:
 
 def _response(call: TapedCall) -> web.Response:
     headers = {"Content-Type": "application/json", **{name.title(): text for name, text in call.headers}}
-    return web.Response(status=call.status, body=call.answer.encode(), headers=headers)
+    if call.status in _WITHOUT_BODY:
+        return web.Response(status=call.status)
+    return web.Response(status=call.status, body=call.answer.encode(errors="replace"), headers=headers)

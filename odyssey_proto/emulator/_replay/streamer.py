@@ -12,6 +12,7 @@ import collections
 import logging
 import math
 import time
+import uuid
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import av
@@ -63,6 +64,7 @@ class ReplayStreamer(Streamer):
         self._running: str | None = None
         self._latest_start: InteractiveStreamStart | None = None
         self._broadcast: Broadcast | None = None
+        self._broadcast_name = ""
         self._originals = Originals()
         self._decoder: Any = None
         self._decodes = ""
@@ -91,6 +93,7 @@ class ReplayStreamer(Streamer):
     async def _serve(self) -> None:
         try:
             while True:
+                await asyncio.sleep(0)  # a tape may have a million items of the same moment
                 if self._place < len(self._items):
                     await self._follow(self._items[self._place])
                 else:
@@ -166,8 +169,8 @@ class ReplayStreamer(Streamer):
         self._set_clock(cue.at_ms)
 
     def _is_next(self, request: InteractiveStreamStart | Update | InteractiveStreamEnd) -> bool:
-        ahead = self._tape.cues_from(self._place)
-        return bool(ahead) and ahead[0][1].request == _kind(request)
+        ahead = next(self._tape.cues_from(self._place), None)
+        return ahead is not None and ahead[1].request == _kind(request)
 
     def _ahead(self, request: Request) -> tuple[int, Cue] | None:
         """Return the next request of its kind in the same stream, and its place."""
@@ -273,10 +276,11 @@ class ReplayStreamer(Streamer):
 
     async def _stop(self, reason: str) -> None:
         stream_id, self._running = self._running, None
-        self._broadcast = None
+        broadcast, self._broadcast = self._broadcast, None
         if stream_id is not None:
             self._notebook.stream_ended(self._session.id, reason)
-            await self._broadcasts.end(stream_id)
+        if broadcast is not None:
+            await self._broadcasts.end(self._broadcast_name)
 
     async def _cut(self, reason: str = "session_ended") -> None:
         await self._stop(reason)
@@ -292,12 +296,14 @@ class ReplayStreamer(Streamer):
     async def _begin_broadcast(self) -> None:
         """Begin a broadcast on this machine: the addresses in the cassette are not valid here."""
         first = next((item for item in self._items[self._place :] if isinstance(item, Picture)), None)
-        if self._running is None or first is None:
+        if self._running is None or first is None or self._broadcast is not None:
             return
         picture = await _in_worker(self._decoded, first, _decoder(first.codec))
         if picture is not None:
+            # By a name of its own: a stream has the same id in each replay, and perhaps one that fits no address.
+            self._broadcast_name = f"replay-{uuid.uuid4()}"
             self._broadcast = self._broadcasts.begin(
-                self._running,
+                self._broadcast_name,
                 authority=self.authority,
                 size=(picture.width, picture.height),
                 fps=self._config.fps,
@@ -331,7 +337,10 @@ class ReplayStreamer(Streamer):
         except FFmpegError as exc:
             log.warning("a picture of the cassette cannot be decoded: %s", exc)
             return None
-        return frames[-1].reformat(format="yuv420p") if frames else None
+        if not frames:
+            return None
+        width, height = (max(2, side & ~1) for side in (frames[-1].width, frames[-1].height))  # encoders need that
+        return frames[-1].reformat(width, height, "yuv420p")
 
     async def _track_with_room(self) -> PictureTrack | None:
         until = time.monotonic() + _ROOM_WITHIN_S

@@ -6,15 +6,15 @@ It is read once, without its payloads; frames are read from the file when they a
 from __future__ import annotations
 
 import bisect
+import collections
 import itertools
-import json
 import threading
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import attrs
 
-from ..._base.errors import CassetteError, OdysseyConfigError
-from ..._model import cassette
+from ..._base.errors import CassetteError, MalformedMessageError, OdysseyConfigError
+from ..._model import cassette, codec
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -129,9 +129,10 @@ class Tape:
         _pair(self.items)
         self._cues = [(place, item) for place, item in enumerate(self.items) if isinstance(item, Cue)]
 
-    def cues_from(self, place: int) -> list[tuple[int, Cue]]:
-        """Return the requests from ``place`` on, each with its place."""
-        return self._cues[bisect.bisect_left(self._cues, place, key=lambda found: found[0]) :]
+    def cues_from(self, place: int) -> Iterator[tuple[int, Cue]]:
+        """Yield the requests from ``place`` on, each with its place."""
+        for number in range(bisect.bisect_left(self._cues, place, key=lambda found: found[0]), len(self._cues)):
+            yield self._cues[number]
 
     def said_from(self, place: int) -> Iterator[Said]:
         """Yield the service's messages from ``place`` on."""
@@ -216,22 +217,23 @@ def _picture(record: cassette.CassetteRecord, number: int) -> Picture:
 
 def _pair(items: tuple[Item, ...]) -> None:
     """Find the answer to each request: the first that is one, and belongs to no earlier request."""
-    waiting: list[Cue] = []
-    for item in items:
+    waiting: dict[Request, collections.deque[tuple[int, Cue]]] = {
+        request: collections.deque() for request in _ANSWERS
+    }
+    for place, item in enumerate(items):
         if isinstance(item, Cue):
-            waiting.append(item)
+            waiting[item.request].append((place, item))
         elif isinstance(item, Said) and not item.by_signaling:
-            cue = next((cue for cue in waiting if item.type in _ANSWERS[cue.request]), None)
-            if cue is not None:
-                item.answers = cue
-                waiting.remove(cue)
+            fitting = [waiting[request] for request in _ANSWERS if item.type in _ANSWERS[request]]
+            if fitting := [cues for cues in fitting if cues]:
+                item.answers = min(fitting, key=lambda cues: cues[0][0]).popleft()[1]
 
 
 def parsed(text: str) -> dict[str, Any]:
     """Return the object in the JSON ``text``; an empty one if there is none."""
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
+        data = codec.parsed(text)
+    except MalformedMessageError:
         return {}
     return data if isinstance(data, dict) else {}
 

@@ -81,6 +81,17 @@ class TestStartAndStop:
         assert loop.stop(GENEROUS)
         assert loop.stop()
 
+    def test_what_was_stopped_for_good_never_starts_again(self) -> None:
+        for has_run in (True, False):
+            loop = BackgroundLoop("odyssey-test")
+            if has_run:
+                loop.start()
+            assert loop.stop(GENEROUS, for_good=True)
+            with pytest.raises(OdysseyConnectionError) as caught:
+                loop.start()
+            assert caught.value.code == "closed"
+            assert threads_named("odyssey-test") == []
+
     def test_it_is_of_the_same_kind_whatever_the_user_runs(self, monkeypatch: pytest.MonkeyPatch) -> None:
         class Foreign(asyncio.SelectorEventLoop):
             pass

@@ -87,3 +87,44 @@ def test_every_text_in_data_is_redacted() -> None:
     data = {"page ody_SECRET": ["https://x.example/p?key=SECRET", 1, None], "deep": {"token": "Bearer SECRET"}}
     shown = {"page ody_…": ["https://x.example/p?…", 1, None], "deep": {"token": "Bearer <token>"}}
     assert secrets.redacted(data) == shown
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        "://",
+        "?",
+        "?)",
+        "://a?",
+        "://a?b)",
+        "eyJ-",
+        "-eyJa",
+        "eyJa.",
+        "ody_",
+        "bearer ",
+        "password ",
+        "'?=",
+        "ice-pwd:",
+    ],
+)
+def test_the_beginnings_of_a_million_secrets_are_looked_through_once(beginning: str) -> None:
+    # Trying each of them to the end of the text would take hours.
+    text = beginning * (1_000_000 // len(beginning))
+    assert len(secrets.redact(f"{text}\nody_SECRET")) <= len(text) + 100
+    assert "SECRET" not in secrets.redact(f"{text}\nody_SECRET")
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a://b://c@d@e", "a://…@e"),
+        ("://a?))", "://a?))"),
+        ("x?a=b)), y", "x?…)), y"),
+        ("x?a)=))", "x?…))"),
+        ("?what?a=b", "?…"),
+        ("eyJa and eyJa.b-", "eyJa and <token>"),
+        ("eyJ.a eyJa..b", "eyJ.a eyJa..b"),
+    ],
+)
+def test_what_only_looks_like_a_secret_at_first_stays(text: str, shown: str) -> None:
+    assert secrets.redact(text) == shown

@@ -6,12 +6,14 @@ import contextlib
 import socket
 import struct
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import pytest
 
-from odyssey_proto._doctor.ice import Heard, ask, check_servers, check_ways
+from odyssey_proto._base.clock import Deadline
+from odyssey_proto._doctor.ice import Heard, _receive, ask, check_servers, check_ways
 from odyssey_proto._model.ice_urls import IceUrl
+from tests.support.apis import SetClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -91,6 +93,23 @@ def test_what_is_no_answer_is_passed_over_and_the_request_is_repeated() -> None:
     with stun_server(*strange) as where:
         (heard,) = ask([url(port=where)], PATIENCE_S).values()
     assert heard.port == 50_000
+
+
+def test_a_server_that_sends_junk_without_end_is_given_up() -> None:
+    class Flooded:
+        """A socket at which there is always another datagram."""
+
+        def recv(self, _: int) -> bytes:
+            clock.at += 0.01
+            return b"short"
+
+    clock = SetClock()
+    heard: dict[IceUrl, Heard] = {}
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr("select.select", lambda reading, *_: (reading, [], []))
+        _receive(cast("socket.socket", Flooded()), {b"x" * 12: UDP}, 0.0, heard, Deadline(0.5, clock))
+    assert heard == {}
+    assert clock.at == pytest.approx(1000.5, abs=0.02)
 
 
 def test_every_server_is_heard_on_its_own() -> None:

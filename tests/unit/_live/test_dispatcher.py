@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from odyssey_proto._base.errors import OdysseyConnectionError
-from odyssey_proto._base.limits import EVENTS_MOST_WAITING
+from odyssey_proto._base.limits import EVENTS_MOST_WAITING, EVENTS_MOST_WAITING_BYTES
 from odyssey_proto._live.dispatcher import Dispatcher
 from odyssey_proto._live.handlers import OdysseyEventHandlers
 from odyssey_proto._model import events
@@ -385,3 +385,30 @@ def test_handlers_that_are_far_behind_miss_the_oldest_events(caplog: pytest.LogC
     dispatcher.join(PATIENCE_S)
     assert journal.calls == []
     assert len([record for record in caplog.records if "events behind" in record.message]) == 1
+
+
+def test_texts_and_frames_that_wait_for_handlers_take_a_bounded_memory() -> None:
+    blocked, prompts, frames = threading.Event(), [], []
+
+    def note(frame: VideoFrame) -> None:
+        frames.append(frame)
+        assert blocked.wait(PATIENCE_S)
+
+    handlers = OdysseyEventHandlers(on_video_frame=note, on_interact_acknowledged=prompts.append)
+    large = VideoFrame.from_ndarray(np.zeros((1024, 1024, 3), np.uint8), index=0)
+    most = EVENTS_MOST_WAITING_BYTES // large._picture.nbytes
+    with running(handlers) as dispatcher:
+        for _ in range(3 * most):
+            dispatcher.publish(STARTED)
+            dispatcher.put(large)
+            dispatcher.close(None)
+        assert len([item for item in dispatcher._waiting if isinstance(item, VideoFrame)]) <= most
+        for _ in range(200):
+            dispatcher.publish(events.InteractAcknowledged(prompt="x" * 1_000_000, at=0.0))
+        assert dispatcher._waiting_bytes <= EVENTS_MOST_WAITING_BYTES
+        dispatcher.publish(events.InteractAcknowledged(prompt="y" * (EVENTS_MOST_WAITING_BYTES + 1), at=0.0))
+        assert len(dispatcher._waiting) == 1, "one event is kept, however large"
+        blocked.set()
+    assert [prompt[0] for prompt in prompts] == ["y"]
+    assert dispatcher.counts.received == dispatcher.counts.delivered + dispatcher.counts.dropped
+    assert dispatcher._waiting_bytes == 0

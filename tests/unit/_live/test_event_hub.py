@@ -10,9 +10,9 @@ import pytest
 
 from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._base.errors import OdysseyStreamTimeoutError
-from odyssey_proto._base.limits import EVENTS_MOST_WAITING
+from odyssey_proto._base.limits import EVENTS_MOST_WAITING, EVENTS_MOST_WAITING_BYTES
 from odyssey_proto._live.event_hub import EventHub, EventQueue
-from odyssey_proto._model.events import StreamStarted
+from odyssey_proto._model.events import BroadcastInfo, BroadcastReady, InteractAcknowledged, StreamStarted
 
 CLOCK = MonotonicClock()
 FIRST, SECOND = (StreamStarted(stream_id=name, applied_prompt=None, at=0.0) for name in ("one", "two"))
@@ -106,3 +106,19 @@ def test_an_exception_of_a_handler_is_not_taken_for_an_empty_queue(monkeypatch: 
     monkeypatch.setattr(queue, "_events", Interrupted())
     with pytest.raises(Empty, match="a handler's"):
         queue.get(Deadline(10.0, CLOCK))
+
+
+def test_the_texts_of_events_that_wait_for_a_reader_take_a_bounded_memory() -> None:
+    queue = EventQueue()
+    long = InteractAcknowledged(prompt="x" * (EVENTS_MOST_WAITING_BYTES // 10), at=0.0)
+    for _ in range(2):  # also once some were read
+        for _ in range(30):
+            queue.put(long)
+        assert len(queue) == 10
+        for _ in range(5):
+            assert queue.get(Deadline(10.0, CLOCK)) is long
+    queue.put(BroadcastReady(info=BroadcastInfo("x" * EVENTS_MOST_WAITING_BYTES, "token"), at=0.0))
+    assert len(queue) == 1, "one event is kept, however large"
+    queue.put(FIRST)
+    queue.close()
+    assert read(queue) == [FIRST]

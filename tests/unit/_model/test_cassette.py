@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from odyssey_proto import CassetteError
-from odyssey_proto._model.cassette import BEGINNING, encode, index
+from odyssey_proto._base.limits import CASSETTE_HEAD_MOST_BYTES, CASSETTE_PAYLOAD_MOST_BYTES
+from odyssey_proto._model.cassette import BEGINNING, TooLargeError, encode, index
 
 RECORDS = [
     ({"kind": "cassette", "at_ms": 0, "made_by": "a test"}, b""),
@@ -113,3 +114,18 @@ def test_a_file_that_shrinks_while_it_is_read_is_noticed() -> None:
     file.truncate(len(WHOLE) - 60)
     with pytest.raises(CassetteError, match="cut off"):
         records[2].payload(file)
+
+
+def test_a_head_with_a_thousand_lists_is_refused_and_an_address_with_brackets_is_not() -> None:
+    read(BEGINNING + encode({"kind": "call", "at_ms": 0, "path": "/" + "[" * 5000}))
+    with pytest.raises(CassetteError, match="too many objects and lists"):
+        read(BEGINNING + encode({"kind": "call", "at_ms": 0, "x": [[]] * 1000}))
+
+
+def test_no_record_is_written_that_is_not_read() -> None:
+    longest = encode({"kind": "x", "at_ms": 0, "text": "x" * (CASSETTE_HEAD_MOST_BYTES - 33)})
+    assert len(read(BEGINNING + longest)[0]) == 1
+    with pytest.raises(TooLargeError):
+        encode({"kind": "x", "at_ms": 0, "text": "x" * CASSETTE_HEAD_MOST_BYTES})
+    with pytest.raises(TooLargeError):
+        encode({"kind": "x", "at_ms": 0}, bytes(CASSETTE_PAYLOAD_MOST_BYTES + 1))

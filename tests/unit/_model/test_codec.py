@@ -10,7 +10,9 @@ import pytest
 
 from odyssey_proto._base.errors import MalformedMessageError
 from odyssey_proto._base.limits import JSON_MOST_CONTAINERS
+from odyssey_proto._base.secrets import redacted
 from odyssey_proto._model import codec
+from odyssey_proto._model.nesting import shallow
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -304,6 +306,19 @@ def test_parsed_data_is_read_like_text() -> None:
 def test_a_message_of_too_many_objects_is_not_parsed() -> None:
     with pytest.raises(MalformedMessageError, match=f"more than {JSON_MOST_CONTAINERS} objects and lists"):
         codec.signaling_from_server('{"type": "answer", "x": [' + "[]," * JSON_MOST_CONTAINERS + "[]]}")
+
+
+@pytest.mark.parametrize("levels", [100, 101, 600, 5000])
+def test_what_is_parsed_is_no_deeper_than_its_readers_bear(levels: int) -> None:
+    # Some need several frames for each level, and the parser one.
+    assert redacted(codec.parsed("[" * levels + "]" * levels)) == json.loads(shallow("[" * levels + "]" * levels))
+    assert json.dumps(codec.parsed("[" * levels + "]" * levels)).count("[") == min(levels, 100)
+
+
+def test_a_deep_text_with_a_string_that_has_no_end_is_refused_at_once() -> None:
+    # If each quotation mark in that string began another one, it would take hours.
+    with pytest.raises(MalformedMessageError, match="nested too deeply"):
+        codec.signaling_from_server("[" * 5000 + '"' + '\\"' * 1_000_000)
 
 
 def test_half_of_a_surrogate_pair_is_written_as_a_question_mark() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -131,3 +132,17 @@ def test_a_playlist_that_is_a_segment_of_itself_is_refused_at_once() -> None:
     playlist = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nlive.m3u8\n"
     with pytest.raises(MalformedMessageError):
         Watched({"GET /live.m3u8": answer(playlist)}, "/live.m3u8")
+
+
+def test_a_redirect_to_a_long_address_does_not_make_a_playlist_a_thousand_times_as_long() -> None:
+    long = f"/{'x' * 12_000}/live.m3u8"
+    replies = {
+        "GET /live.m3u8": answer(status="302 Found", Location=long),
+        f"GET {long}": answer(b"#EXTM3U\n" + b"a\n" * 90_000),
+    }
+    tracemalloc.start()
+    with pytest.raises(MalformedMessageError, match="more than 32 MiB"):
+        Watched(replies, "/live.m3u8")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 50_000_000

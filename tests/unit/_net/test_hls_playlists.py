@@ -6,12 +6,13 @@ import pytest
 
 from odyssey_proto import MalformedMessageError
 from odyssey_proto._base.limits import (
+    HLS_ADDRESSES_MOST_BYTES,
     HLS_PLAYLIST_MOST_BYTES,
     HLS_PLAYLIST_MOST_LINES,
     HLS_RELOAD_LEAST_S,
     HLS_VARIANTS_MOST,
 )
-from odyssey_proto._net.hls_playlists import Playlists, is_too_large
+from odyssey_proto._net.hls_playlists import Playlists, check_size, is_too_large
 from tests.support.apis import SetClock
 
 ROOT = "http://host/live/index.m3u8"
@@ -84,3 +85,27 @@ def test_the_same_playlist_is_not_asked_for_again_at_once() -> None:
     assert known.wait_s(ROOT) == HLS_RELOAD_LEAST_S
     clock.at += 1
     assert known.wait_s(ROOT) == 0
+
+
+LONG_ROOT = f"http://host/{'x' * 16_000}/index.m3u8"
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r", b"\0"])
+def test_lines_end_as_ffmpeg_sees_it(end: bytes) -> None:
+    check_size(ROOT, MEDIA + b"a" + end * (HLS_PLAYLIST_MOST_LINES - 4))
+    with pytest.raises(MalformedMessageError, match="more than 100000 lines") as caught:
+        check_size(ROOT, MEDIA + b"a" + end * (HLS_PLAYLIST_MOST_LINES + 1))
+    assert caught.value.code == "too_large"
+
+
+@pytest.mark.parametrize("address", [b"a\n", b'#EXT-X-MAP:URI="a"\n', b'URI="a",', b'URI="",'])
+def test_the_addresses_of_a_playlist_may_not_become_much_longer_than_they_are(address: bytes) -> None:
+    count = HLS_ADDRESSES_MOST_BYTES // 16_000
+    check_size(LONG_ROOT, MEDIA + address * (count // 4))
+    with pytest.raises(MalformedMessageError, match="more than 32 MiB"):
+        check_size(LONG_ROOT, MEDIA + address * (count + 1))
+
+
+def test_an_address_that_is_the_playlists_own_has_its_query_too() -> None:
+    with pytest.raises(MalformedMessageError, match="more than 32 MiB"):
+        check_size(f"{ROOT}?{'x' * 16_000}", MEDIA + b'URI="",' * 3000)

@@ -18,7 +18,10 @@ import attrs
 import pytest
 
 from odyssey_proto import Odyssey, OdysseyConfigError, OdysseyConnectionError, OdysseyError
+from odyssey_proto._net.signed_file import Fetched
 from odyssey_proto._rest import part_file
+from odyssey_proto._rest.artifact_file import _Place
+from odyssey_proto._rest.part_file import Version
 from tests.support.leaks import nothing_left
 from tests.support.servers import Connection, Request, answer, json_answer
 from tests.support.stores import Store
@@ -508,3 +511,11 @@ def test_two_downloads_at_once_leave_a_whole_file(tmp_path: Path) -> None:
         assert len(outcomes) == 8
         assert (tmp_path / "s-1.mp4").read_bytes() == FILES["video"]
     assert "s-1.mp4.part.json" not in names_in(tmp_path)
+
+
+def test_a_label_with_a_hundred_thousand_blanks_is_looked_through_once() -> None:
+    # Dividing them in every possible way would take an hour.
+    version = Version(validator='"a"', size=10)
+    for label in (f"bytes 1-{' ' * 100_000}x", f"bytes{' ' * 100_000}1", f"{'1' * 100_000}-{'1' * 100_000}x"):
+        answered = Fetched(206, {"Content-Range": label}, iter([]), is_packed=False, url="https://store.example/")
+        assert _Place.of(answered, version) == _Place(None, None)

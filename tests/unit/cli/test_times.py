@@ -88,3 +88,8 @@ def test_a_length_is_shown_as_on_a_clock(seconds: float | None, text: str) -> No
 )
 def test_a_wait_is_only_known_roughly(seconds: float, text: str) -> None:
     assert roughly(seconds) == text
+
+
+@pytest.mark.parametrize("seconds", [1e11, 1e306, float("inf"), float("nan")])
+def test_a_length_that_means_nothing_is_not_shown(seconds: float) -> None:
+    assert (clock(seconds), roughly(seconds)) == ("-", "some time")

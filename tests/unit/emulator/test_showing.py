@@ -113,3 +113,10 @@ def test_a_long_text_is_cut() -> None:
 )
 def test_each_call_and_message_is_one_line(seen: Any, line: str) -> None:
     assert as_line(seen) == line
+
+
+@pytest.mark.parametrize("levels", [600, 5000])
+def test_what_is_nested_deeply_is_shown_without_its_depth(levels: int) -> None:
+    text = '{"access_token": "opaque-secret", "detail": ' + "[" * levels + "]" * levels + "}"
+    for seen in (message(text), call(request_body=text.encode(), body=text.encode(), status=400)):
+        assert "opaque-secret" not in json.dumps(as_data(seen)) + as_line(seen)

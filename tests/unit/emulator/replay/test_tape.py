@@ -162,3 +162,21 @@ def test_an_error_names_the_file(tmp_path: Path, content: bytes, code: str) -> N
     with pytest.raises(CassetteError, match=r"^replay '.*cat\.mp4': ") as caught:
         Tape(path)
     assert caught.value.code == code
+
+
+def test_a_hundred_thousand_requests_without_an_answer_are_passed_in_one_go(tmp_path: Path) -> None:
+    # Looking through all of them at each message would take hours.
+    found = tape(tmp_path, *[client("update")] * 100_000, *[service("stream_ended")] * 100_000, client("start"))
+    assert not any(item.answers for item in found.items if isinstance(item, Said))
+    assert next(found.cues_from(99_999))[0] == 99_999
+
+
+def test_an_error_answers_the_earliest_request_that_it_can(tmp_path: Path) -> None:
+    start = client("interactive_stream_start")
+    error = service("interactive_stream_error")
+    found = tape(tmp_path, client("update"), client("interactive_stream_end"), start, error, error, error)
+    assert [shown(item) for item in found.items[3:]] == [
+        "< interactive_stream_error to update",
+        "< interactive_stream_error to start",
+        "< interactive_stream_error",
+    ]
