@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 __all__ = ["text_size"]
@@ -16,6 +18,7 @@ def text_size(thing: object) -> int:
     """
     if isinstance(thing, str):
         return len(thing)
-    if not attrs.has(type(thing)):
+    kind: Any = type(thing)
+    if not attrs.has(kind):
         return 0
-    return sum(text_size(getattr(thing, field.name)) for field in attrs.fields(type(thing)))
+    return sum(text_size(getattr(thing, field.name)) for field in attrs.fields(kind))
