@@ -1,7 +1,6 @@
-"""What the actions of a session are made of: its data, its token, what it passes on to the stream, and its end.
+"""The building blocks of a session's actions: its data, its token, what it passes on to the stream, and its end.
 
-Its states, and which of this happens when, are in `odyssey_proto.core.session_machine`, whose machine is the only
-subclass.
+The only subclass, the machine of `odyssey_proto.core.session_machine`, has the states, and decides when each is used.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the errors of a session say, and which of them may pass. It decides nothing about states."""
+"""The errors of a session, and which of them may pass. It decides nothing about states."""
 
 from __future__ import annotations
 

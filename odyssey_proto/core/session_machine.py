@@ -2,7 +2,7 @@
 
 IDLE → AUTHENTICATING → QUEUEING → CONNECTING → CONNECTED, and from there RECONNECTING and back, until DISCONNECTED
 (on request) or FAILED. Everything that affects this state is here: the states, the actions, and the rows that lead
-from one state to the other, with their conditions; what the actions are made of is in
+from one state to the other, with their conditions; their building blocks are in
 `odyssey_proto.core.session_base`. What happens to the stream meanwhile is decided in
 `odyssey_proto.core.stream_machine`, to which this module sends `LinkUp`, `LinkClosed`, `LinkLost`, `SessionOver`
 and the like. See spec/behaviour.md#connecting and spec/behaviour.md#staying-and-leaving.
@@ -60,7 +60,7 @@ if TYPE_CHECKING:
 __all__ = ["SESSION_ROWS", "SESSION_TABLE", "SessionMachine", "SessionState"]
 
 _FOR_OFFER: Final = "waiting for the offer"
-_GOODBYES: Final = 2  # how often a goodbye is tried again; the driver waits no longer
+_GOODBYES: Final = 2  # how often a goodbye is retried; the driver waits no longer
 _LONGEST_GOODBYE_WAIT_S: Final = 3.0
 
 
@@ -100,7 +100,7 @@ class SessionMachine(SessionBase):
     state: SessionState = S.IDLE
     _statuses = _STATUS
     _over = _OVER
-    # Said again, because type checkers take what a subclass assigns for its own.
+    # Repeated, because type checkers treat what a subclass assigns as its own.
     capabilities: wire.StreamerCapabilities | None
     error: errors.OdysseyError | None
     doing: str
@@ -186,7 +186,7 @@ class SessionMachine(SessionBase):
         """Wait for the offer and for video."""
         self._connection.is_up = self._was_linked = True
         if self.token_is_spent(item):
-            self._token_until = math.inf  # by a clock that is wrong: the service has just accepted it
+            self._token_until = math.inf  # this machine's clock is wrong: the service has just accepted the token
         self.doing = _FOR_OFFER
         self._offers = 0
         self._agenda.wake_at(Due.VIDEO, self._agenda.now + _video_deadline(self.state))
@@ -243,11 +243,11 @@ class SessionMachine(SessionBase):
         self._connection.spare.suspect(plan)
 
     def trust_link(self, _: LinkTrusted) -> None:
-        """Keep what is prepared only for a while."""
+        """Keep the prepared link only for a while."""
         self._connection.spare.trust()
 
     def drop_spare(self, _: Due) -> None:
-        """Discard what is prepared."""
+        """Discard the prepared link."""
         self._connection.spare.drop()
 
     # --- losing the link

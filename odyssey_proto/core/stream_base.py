@@ -1,7 +1,6 @@
-"""What the actions of a stream are made of: its data, the answers to its calls, and the loss of its video.
+"""The building blocks of a stream's actions: its data, the answers to its calls, and the loss of its video.
 
-Its states, and which of this happens when, are in `odyssey_proto.core.stream_machine`, whose machine is the only
-subclass.
+The only subclass, the machine of `odyssey_proto.core.stream_machine`, has the states, and decides when each is used.
 """
 
 from __future__ import annotations
@@ -92,7 +91,7 @@ class StreamBase(Machine):
         self._signs = SignsOfLife()
         self._gaps = Gaps(agenda, self._silence)
         self._started_by: int | None = None  # the call of the last start
-        self._unwanted = False  # whether the last start has failed: a stream that still comes of it is ended
+        self._unwanted = False  # whether the last start has failed: if it still yields a stream, that is ended
         self._clearing = False
         self._update_sent_at = self._end_sent_at = 0.0
         self._end_sent = False  # whether the end of the last start's stream was requested

@@ -1,7 +1,7 @@
 """The life of a stream in a connected session: NONE → STARTING → STREAMING → ENDING → NONE.
 
 Everything that affects the state of a stream is here: its states, its actions, and the rows that lead from one
-state to the other, with their conditions; what the actions are made of is in `odyssey_proto.core.stream_base`. The
+state to the other, with their conditions; their building blocks are in `odyssey_proto.core.stream_base`. The
 session's machine steps this one with `LinkUp`, `LinkClosed`, `LinkLost` and `SessionOver`; this one passes
 something to the session as a following input (`Agenda.follow_with`).
 
@@ -105,7 +105,7 @@ class StreamMachine(StreamBase):
         self.make_held_calls()
 
     def cleared(self, message: wire.StreamEnded | wire.InteractiveStreamError) -> None:
-        """Continue: no stream runs at the service any more."""
+        """Continue: the service no longer runs a stream."""
         if isinstance(message, wire.InteractiveStreamError) and not self._end_sent:
             self.report_error(message)  # it answers a start, whose call has failed before
         self.go_on_cleared()
@@ -160,7 +160,7 @@ class StreamMachine(StreamBase):
         self._await_answer()
 
     def started(self, message: wire.StreamStarted) -> None:
-        """Answer the start, and report the stream, even one that nobody here asked for."""
+        """Answer the start, and report the stream, even one that was not requested here."""
         now = self._agenda.now
         self.stream_id, self.applied_prompt = message.stream_id, message.applied_prompt
         self._agenda.put(BeginFrames(now))
@@ -178,7 +178,7 @@ class StreamMachine(StreamBase):
         error = stream_errors.given_up(self._connection.session_id)
         if self.stream_id is not None:  # it has started just before its caller gave up
             self._fail_unanswered(error)
-            if self._connection.has_channel:  # else once the link is back
+            if self._connection.has_channel:  # else once the link is restored
                 self._send_end()
         self._finish(error)
         self._clearing = True
@@ -190,7 +190,7 @@ class StreamMachine(StreamBase):
         self._send_end()
 
     def refuse_unread(self, item: Unreadable) -> None:
-        """Fail the start, and end its stream, of which nothing is known."""
+        """Fail the start, and end its stream, about which nothing is known."""
         self.fail_start(item)
         self._clearing = True
         self._send_end()
@@ -439,7 +439,7 @@ STREAM_TABLE: Final[tuple[Row[StreamMachine], ...]] = (
     row((X.STARTING,), VideoResumed, None, M.hold_gap),
     row((X.STREAMING,), VideoResumed, None, M.hold_gap, comes_too_early),
     row((X.STREAMING, X.ENDING), VideoResumed, None, M.report_gap),
-    # Checking that the streamer is there while no video need come.
+    # Checking that the streamer is alive while no video need come.
     row((X.STARTING, X.ENDING), SignOfLife, None, M.note_sign),
     row((X.STARTING, X.ENDING), Due.CHECK, None, M.lose_streamer, has_vanished),
     row((X.STARTING, X.ENDING), Due.CHECK, None, M.ask_for_sign),
