@@ -537,7 +537,10 @@ export declare function isErrorBody(value: unknown): value is ErrorBody;
  * ```
  */
 export type IceServer = {
-  /** User name for TURN; short-lived. Absent for STUN. */
+  /**
+   * User name for TURN; short-lived. Absent for STUN. It may name the session, and is half of what opens a
+   * relay. Secret: do not log it.
+   */
   username?: string | null;
   /** Password for TURN; short-lived. Absent for STUN. Secret: do not log it. */
   credential?: string | null;

@@ -24,8 +24,10 @@ class IceServer(JsonObject):
     """Addresses as ICE URIs (`stun:`, `turn:`, `turns:`), in order of preference."""
     url: str | list[str] | None = None
     """The old name of `urls`, seen only in the answer to spectators."""
-    username: str | None = None
-    """User name for TURN; short-lived. Absent for STUN."""
+    username: str | None = attrs.field(default=None, repr=False)
+    """User name for TURN; short-lived. Absent for STUN. It may name the session, and is half of what opens a
+    relay.
+    """
     credential: str | None = attrs.field(default=None, repr=False)
     """Password for TURN; short-lived. Absent for STUN."""
 
