@@ -49,23 +49,25 @@ def takes_any_text() -> bool:
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print a table to stdout: with lines and columns on a terminal, else a line for each row, with tabs.
 
+    A terminal that is too narrow for ids beside their columns gets such lines, too.
+
     Raises:
         MissingExtraError: Rich is not installed, and stdout is a terminal.
     """
-    if not sys.stdout.isatty():
-        for row in (columns, *rows):
-            print(*(presentable(str(cell), _LINE_MOST_CHARS) for cell in row), sep="\t")
+    shown = [[presentable(str(cell), _LINE_MOST_CHARS) for cell in row] for row in rows]
+    widths = [_least_width([name, *(row[number] for row in shown)]) for number, name in enumerate(columns)]
+    widths[-1] = 0
+    console = _console(stderr=False) if sys.stdout.isatty() else None
+    fits = console is not None and sum(widths) + 4 * len(widths) <= console.width
+    if console is None or (_ID in columns and not fits):
+        for row in (columns, *shown):
+            print(*row, sep="\t")
         return
-    console = _console(stderr=False)
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    shown = [[presentable(str(cell), _LINE_MOST_CHARS) for cell in row] for row in rows]
-    widths = [_least_width([name, *(row[number] for row in shown)]) for number, name in enumerate(columns)]
-    widths[-1] = 0
-    fits = sum(widths) + 4 * len(widths) <= console.width
     for name, width in zip(columns, widths, strict=True):
         table.add_column(name, overflow="fold", no_wrap=name == _ID, min_width=width if fits else None)
     for row in shown:

@@ -216,6 +216,10 @@ class _Simulation:
             print_files(files)
         elif ended.streams:
             _output.print_table(STREAM_COLUMNS, stream_rows(ended))
+        if self._is_private and self._folder is None:
+            _output.note(
+                "the emulator ends now, and its recordings with it; --download DIR keeps them"
+            )
         if (error := failure(ended, scripts)) is not None:
             raise error
         raise_last(failures)

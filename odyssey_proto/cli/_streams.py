@@ -7,7 +7,7 @@ import io
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,9 +33,19 @@ def usable_streams() -> Iterator[None]:
                 until_the_end.enter_context(redirect(nowhere))
             elif isinstance(stream, io.TextIOWrapper):  # its encoding may lack letters of a path or a prompt
                 stream.reconfigure(errors="replace")
-        yield
+        try:
+            yield
+        finally:
+            try:
+                sys.stderr.flush()
+            except OSError:  # its disk is full, or its reader has left: Python would end with a status of its own
+                _leave(sys.stderr)
 
 
 def leave_the_output() -> None:
     """Discard output that is not flushed yet, because its reader has left."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _leave(sys.stdout)
+
+
+def _leave(stream: TextIO) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[2]
 PAGES: Final = (ROOT / "README.md", *sorted((ROOT / "tools" / "docs").glob("*.md")))
 TEXTS: Final = {path.name: path.read_text("utf-8") for path in PAGES}
-SIZE: Final = (128, 64)
+SIZE: Final = (512, 64)
 MANY_S: Final = 4 * PATIENCE_S
 
 NOT_RUN: Final = {
@@ -95,19 +95,19 @@ DOES: Final = {
     ),
     "export ODYSSEY_API_KEY=ody_…": Does(then='echo "$ODYSSEY_API_KEY"', out="ody_…\n"),
     'odyssey-proto stream "A cat on a hill" --at 3s "It rains" --seconds 10': Does(
-        out=r"a-cat-on-a-hill\.mp4: \d+ frames of 128x64 in \d+\.\d s\n",
+        out=r"a-cat-on-a-hill\.mp4: \d+ frames of 512x64 in \d+\.\d s\n",
         says=" s: It rains",
         makes="a-cat-on-a-hill.mp4",
     ),
     'odyssey-proto stream "A cat" --show': Does(
-        until="live picture: http://127.0.0.1:", says="stream id: ", out=r"\d+ frames of 128x64 in \d+\.\d s\n"
+        until="live picture: http://127.0.0.1:", says="stream id: ", out=r"\d+ frames of 512x64 in \d+\.\d s\n"
     ),
     'odyssey-proto stream "A cat" --raw - | ffplay -f rawvideo -pixel_format rgb24 -video_size 1280x704 -': Does(
         out=r"-f rawvideo -pixel_format rgb24 -video_size 1280x704 -: [1-9]\d* pictures\n",
-        says="-video_size 128x64",
+        says="-video_size 512x64",
     ),
     'odyssey-proto stream "A cat" --image cat.png --frames pictures': Does(
-        out=r"\d+ frames of 128x64 in \d+\.\d s\n", makes="pictures/frame-000010.png"
+        out=r"\d+ frames of 512x64 in \d+\.\d s\n", makes="pictures/frame-000010.png"
     ),
     'odyssey-proto stream "A cat" --broadcast': Does(
         out=r"a-cat\.mp4: .*\n", says="watch it: ODYSSEY_SPECTATOR_TOKEN=", makes="a-cat.mp4"
@@ -205,7 +205,7 @@ def ran(
 ) -> Iterator[dict[str, concurrent.futures.Future[Ran]]]:
     """What each line does that a test wants to know about."""
     chosen = [
-        item.callspec.params["line"]
+        item.callspec.params.get("line")
         for item in request.session.items
         if isinstance(item, pytest.Function) and item.path == request.path and hasattr(item, "callspec")
     ]

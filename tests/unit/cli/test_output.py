@@ -124,6 +124,17 @@ def test_an_id_is_never_broken(name: str, monkeypatch: pytest.MonkeyPatch) -> No
     assert shown.count("y") == 80
 
 
+def test_where_an_id_leaves_no_room_each_row_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = ("job-" + 36 * "x", "completed", "2026-01-31 15:45:00", "-")
+    for width, is_line in ((40, True), (74, True), (75, False)):
+        monkeypatch.setenv("COLUMNS", str(width))
+        monkeypatch.setattr(sys, "stdout", _Terminal("ascii"))
+        print_table(("id", "status", "created", "problem"), [row])
+        shown = sys.stdout.getvalue()  # type: ignore[attr-defined]
+        assert row[0] in shown
+        assert (shown == "id\tstatus\tcreated\tproblem\n" + "\t".join(row) + "\n") == is_line
+
+
 def test_a_date_is_broken_only_before_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdout", _Terminal("ascii"))
     print_table(("id", "created", "problem"), [("job-" + 24 * "x", "2026-01-31 15:45:00", 80 * "y")])
