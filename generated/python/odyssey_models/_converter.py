@@ -8,10 +8,13 @@ Nothing here loads cattrs before somebody asks for the converter. How it convert
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import cattrs
+else:
+    cattrs = SimpleNamespace(Converter=Any)  # for the annotation, which resolves without loading it
 
 __all__ = ["converter"]
 
@@ -19,13 +22,13 @@ __all__ = ["converter"]
 def converter() -> cattrs.Converter:
     """Return a new converter between the models and JSON-ready data.
 
-    `structure` is strict about types and required fields: `"600"` is no integer, though `3.0` is one. It ignores
+    `structure` is strict about types and required fields: `"600"` is not an integer, though `3.0` is. It ignores
     fields that the schemas do not list. An enum takes any text. Of a union of messages, it takes the one that
     `type` names, and raises `UnknownTagError` if there is none; a reader ignores such a message. The tables of the
     package have the model of each tag.
 
     `unstructure` writes the names of the wire. It leaves out what is None, except for the keys that the service
-    itself always writes, as null. It is what `JsonObject.to_dict` returns.
+    itself always writes, as null. `JsonObject.to_dict` returns the same.
 
     Make one and keep it: a converter prepares each class when it first meets it.
 
