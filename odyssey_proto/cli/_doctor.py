@@ -93,8 +93,7 @@ def _findings(access: Access, on_check: Callable[[str], object], *, with_session
 
 
 def _status(failed: list[CheckResult]) -> int:
-    """Return the exit status: that of the first failure, or 5 if that concerns the network without an error of a
-    call."""
+    """Return the exit status for the first failure: by its error, or else 5 if it concerns the network."""
     from . import _exit_status
 
     if not failed:
