@@ -51,8 +51,11 @@ def system_text(number: int, *, format_error: Callable[[int], str] | None = None
     """
     if number < _WINSOCK:
         return os.strerror(number)
-    if format_error is None:
-        import ctypes  # not at the top: it loads a library, and only Windows has such numbers
+    return (format_error or _format_error())(number).rstrip(". \r\n")
 
-        format_error = getattr(ctypes, "FormatError", os.strerror)
-    return format_error(number).rstrip(". \r\n")
+
+def _format_error() -> Callable[[int], str]:
+    import ctypes  # not at the top: it loads a library, and only Windows has such numbers
+
+    formatted: Callable[[int], str] = getattr(ctypes, "FormatError", os.strerror)
+    return formatted

@@ -278,7 +278,7 @@ def test_a_connection_that_is_lost_is_reported_and_the_stream_goes_on(
     assert main(["stream", "A cat", "--seconds", "2"]) == 0
     printed = capsys.readouterr()
     assert "the connection was lost; reconnecting\n" in printed.err
-    assert film("a-cat.mp4")[2] == pytest.approx(2, abs=0.8)
+    assert film("a-cat.mp4")[2] >= 1.2  # with a pause at its end, if the new connection takes long
 
 
 def test_a_key_that_is_refused_is_an_error(

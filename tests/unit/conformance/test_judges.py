@@ -197,7 +197,7 @@ GOODBYE = message("client_disconnecting")
             "start_has_image",
             {},
             [(0, message("interactive_stream_start", input_image_base64="aGk="))],
-            "no data URL",
+            "not the data URL",
         ),
         ("start_fits", {}, [(0, OFFER), (1, START)], ""),
         (
