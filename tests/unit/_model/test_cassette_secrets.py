@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from odyssey_proto._model.cassette_secrets import _SECRET_FIELDS, MASK, Scrubber
-from odyssey_proto.conformance.documents import documents
+from odyssey_proto.conformance._documents import documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
