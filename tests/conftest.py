@@ -19,7 +19,7 @@ import attrs
 import pytest
 
 from odyssey_proto import AdvancedConfig, Odyssey
-from odyssey_proto.conformance.witness import Witness
+from odyssey_proto.conformance._witness import Witness
 from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._traffic import watching
 from tests.support.processes import PATIENCE_S, eventually

@@ -75,7 +75,7 @@ def command(
 
 
 def _check_service(url: str | None, refused_prompt: str | None, json_file: Path | None) -> int:
-    from ..conformance.service import check_service
+    from ..conformance._service import check_service
 
     with contextlib.ExitStack() as until_the_end:
         key = None

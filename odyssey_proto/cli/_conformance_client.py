@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from ..conformance.scorecard import Scorecard
+    from ..conformance._scorecard import Scorecard
 
 __all__ = ["ClientCheck", "run"]
 
@@ -41,7 +41,7 @@ def run(check: ClientCheck) -> int:
     if check.json_file:
         _files.write_json(check.json_file, [card.to_dict() for card in cards])
     if check.junit:
-        from ..conformance.scorecard import junit
+        from ..conformance._scorecard import junit
 
         _files.write(check.junit, junit(cards))
     return 0 if all(card.passed for card in cards) else 1
@@ -59,13 +59,13 @@ def _parts(check: ClientCheck) -> list[Callable[[ClientCheck], Scorecard]]:
 
 
 def _vectors(check: ClientCheck) -> Scorecard:
-    from ..conformance.vectors import LEVELS, check_vectors
+    from ..conformance._vectors import LEVELS, check_vectors
 
     return check_vectors(check.command, check.level or LEVELS)
 
 
 def _live(check: ClientCheck) -> Scorecard:
-    from ..conformance.live import check_live
+    from ..conformance._live import check_live
 
     return check_live(check.command, check.scenario)
 

@@ -30,32 +30,32 @@ except ImportError as _exc:
     ) from _exc
 
 if TYPE_CHECKING:
-    from .contract import Contract as Contract
-    from .facts import Fact as Fact
-    from .facts import FactState as FactState
-    from .live import check_live as check_live
-    from .scorecard import Point as Point
-    from .scorecard import Scorecard as Scorecard
-    from .service import check_service as check_service
-    from .service_report import Finding as Finding
-    from .service_report import ServiceReport as ServiceReport
-    from .service_report import StepResult as StepResult
-    from .vectors import check_vectors as check_vectors
-    from .violation import Rule as Rule
-    from .violation import Violation as Violation
-    from .witness import Witness as Witness
+    from ._contract import Contract as Contract
+    from ._facts import Fact as Fact
+    from ._facts import FactState as FactState
+    from ._live import check_live as check_live
+    from ._scorecard import Point as Point
+    from ._scorecard import Scorecard as Scorecard
+    from ._service import check_service as check_service
+    from ._service_report import Finding as Finding
+    from ._service_report import ServiceReport as ServiceReport
+    from ._service_report import StepResult as StepResult
+    from ._vectors import check_vectors as check_vectors
+    from ._violation import Rule as Rule
+    from ._violation import Violation as Violation
+    from ._witness import Witness as Witness
 
 # Loaded on first use: a witness needs no client, and a check of a service no emulator.
 _MODULES: Final = {
-    ".contract": ("Contract",),
-    ".facts": ("Fact", "FactState"),
-    ".live": ("check_live",),
-    ".scorecard": ("Point", "Scorecard"),
-    ".service": ("check_service",),
-    ".service_report": ("Finding", "ServiceReport", "StepResult"),
-    ".vectors": ("check_vectors",),
-    ".violation": ("Rule", "Violation"),
-    ".witness": ("Witness",),
+    "._contract": ("Contract",),
+    "._facts": ("Fact", "FactState"),
+    "._live": ("check_live",),
+    "._scorecard": ("Point", "Scorecard"),
+    "._service": ("check_service",),
+    "._service_report": ("Finding", "ServiceReport", "StepResult"),
+    "._vectors": ("check_vectors",),
+    "._violation": ("Rule", "Violation"),
+    "._witness": ("Witness",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

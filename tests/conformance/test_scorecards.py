@@ -17,14 +17,14 @@ import pytest
 
 from odyssey_proto import OdysseyConfigError
 from odyssey_proto.cli import main
-from odyssey_proto.conformance.documents import document, path_of
-from odyssey_proto.conformance.live import check_live
-from odyssey_proto.conformance.scenarios import SCENARIOS
-from odyssey_proto.conformance.vectors import LEVELS, check_vectors
+from odyssey_proto.conformance._documents import document, path_of
+from odyssey_proto.conformance._live import check_live
+from odyssey_proto.conformance._scenarios import SCENARIOS
+from odyssey_proto.conformance._vectors import LEVELS, check_vectors
 from tests.support.preloaded import preloaded
 
 if TYPE_CHECKING:
-    from odyssey_proto.conformance.scorecard import Scorecard
+    from odyssey_proto.conformance._scorecard import Scorecard
 
 ROOT: Final = Path(__file__).parents[2]
 OURS: Final = (sys.executable, "-m", "tests.support.clients.adapter")

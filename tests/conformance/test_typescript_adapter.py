@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from odyssey_proto.conformance.documents import document, path_of
-from odyssey_proto.conformance.vectors import check_vectors
+from odyssey_proto.conformance._documents import document, path_of
+from odyssey_proto.conformance._vectors import check_vectors
 from tests.support import node
 
 if TYPE_CHECKING:
-    from odyssey_proto.conformance.scorecard import Point
+    from odyssey_proto.conformance._scorecard import Point
 
 ROOT: Final = Path(__file__).parents[2]
 SDK: Final = ROOT / "tests" / "sdk" / "typescript"

@@ -15,8 +15,8 @@ from hypothesis import HealthCheck, settings
 from schemathesis.core import NOT_SET
 from schemathesis.core.failures import FailureGroup
 
-from odyssey_proto.conformance.calls import PLACES
-from odyssey_proto.conformance.documents import spec_folder
+from odyssey_proto.conformance._calls import PLACES
+from odyssey_proto.conformance._documents import spec_folder
 from odyssey_proto.emulator._faults.script import Fault
 from odyssey_proto.emulator._server import Emulator
 from tests.support.plain_client import bearer

@@ -14,7 +14,7 @@ import attrs
 import pytest
 
 from odyssey_proto._model.traffic import Exchange
-from odyssey_proto.conformance.contract import contract
+from odyssey_proto.conformance._contract import contract
 from odyssey_proto.emulator._faults.script import Fault
 from odyssey_proto.emulator._faults.sloppiness import KINDS, Sloppiness
 from odyssey_proto.emulator._traffic import watching

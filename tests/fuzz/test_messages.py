@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from odyssey_proto import MalformedMessageError, OdysseyConfigError, OdysseyError
 from odyssey_proto._model import codec
 from odyssey_proto._rest.event_log import read_event_log
-from odyssey_proto.conformance.documents import spec_folder
+from odyssey_proto.conformance._documents import spec_folder
 from odyssey_proto.core.refusals import REFUSALS, HttpAnswer, refusal
 from tests.support.fuzzing import json_like, mutated, mutated_text, target
 

@@ -10,9 +10,9 @@ import requests
 
 from odyssey_proto import Odyssey, OdysseyConfigError
 from odyssey_proto.cli import main
-from odyssey_proto.conformance.facts import assumed_facts
-from odyssey_proto.conformance.probes import Probes
-from odyssey_proto.conformance.service import STEPS, check_service
+from odyssey_proto.conformance._facts import assumed_facts
+from odyssey_proto.conformance._probes import Probes
+from odyssey_proto.conformance._service import STEPS, check_service
 from odyssey_proto.emulator import Fault
 from odyssey_proto.emulator._showing import SECRET_FIELDS
 from tests.support.altering import AlteringProxy
@@ -260,7 +260,7 @@ def test_a_password_in_netrc_is_not_sent(
 def test_an_emulator_that_is_started_for_the_call_is_checked(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("odyssey_proto.conformance.service.STEPS", STEPS[:2])
+    monkeypatch.setattr("odyssey_proto.conformance._service.STEPS", STEPS[:2])
     monkeypatch.delenv("ODYSSEY_API_KEY", raising=False)
     assert main(["conformance", "--emulator", "--json", "-"]) == 0
     printed = capsys.readouterr()

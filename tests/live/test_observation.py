@@ -10,7 +10,7 @@ import pytest
 from odyssey_proto import OdysseyNotFoundError
 from odyssey_proto._model.traffic import Exchange, Message
 from odyssey_proto._net import observation
-from odyssey_proto.conformance.calls import path_of
+from odyssey_proto.conformance._calls import path_of
 from odyssey_proto.emulator import Fault, watching
 from tests.support.processes import PATIENCE_S, eventually
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeAlias
 import attrs
 
 from odyssey_proto._model.traffic import Message
-from odyssey_proto.conformance.contract import request_alone
+from odyssey_proto.conformance._contract import request_alone
 from odyssey_proto.emulator._traffic import show
 
 if TYPE_CHECKING:

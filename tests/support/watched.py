@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if __name__ == "__main__":
     sys.path[0] = str(Path(__file__).resolve().parents[2])
 
-from odyssey_proto.conformance.contract import Contract
+from odyssey_proto.conformance._contract import Contract
 from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._traffic import watching
 

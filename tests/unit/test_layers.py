@@ -133,6 +133,28 @@ def test_a_part_of_the_emulator_imports_what_its_row_says_and_all_of_that(place:
     assert used(rule("The emulator"), "emulator", place_of)[place] == rule("The emulator")[place]
 
 
+PUBLIC = {
+    *FACES.split(),
+    "__main__",
+    "cli",
+    "conformance",
+    "core",
+    "emulator",
+    "emulator.__main__",
+    "pytest_plugin",
+}
+
+
+def test_what_is_not_public_has_an_underscore() -> None:
+    named_as_public = {
+        name
+        for name in files()
+        if not any(part.startswith("_") and part != "__main__" for part in name.split("."))
+        and not name.startswith("core.")
+    }
+    assert named_as_public - {""} == PUBLIC
+
+
 def test_only_the_command_and_the_checks_import_the_faces() -> None:
     faces = set(FACES.split())
     importers = {room_of(module) for module, targets in imports().items() if targets & faces}

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from odyssey_proto.conformance.witness import Witness
+    from odyssey_proto.conformance._witness import Witness
 
 
 @pytest.fixture(autouse=True)

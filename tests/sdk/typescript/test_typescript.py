@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from odyssey_proto.conformance.live import check_live
-from odyssey_proto.conformance.record import recording
-from odyssey_proto.conformance.scenarios import SCENARIOS
+from odyssey_proto.conformance._live import check_live
+from odyssey_proto.conformance._record import recording
+from odyssey_proto.conformance._scenarios import SCENARIOS
 from odyssey_proto.emulator import Fault
 from tests.support import node
 from tests.support.processes import PATIENCE_S

@@ -9,7 +9,7 @@ import pytest
 
 from odyssey_proto._base.limits import CASSETTE_SECRETS_MOST
 from odyssey_proto._model.cassette_secrets import _SECRET_FIELDS, MASK, Scrubber
-from odyssey_proto.conformance.documents import documents
+from odyssey_proto.conformance._documents import documents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from odyssey_proto import OdysseyConfigError
-from odyssey_proto.conformance.command import LONGEST_LINE, RunningCommand, StoppedError
+from odyssey_proto.conformance._command import LONGEST_LINE, RunningCommand, StoppedError
 from tests.support.processes import eventually
 
 WAIT_S = 20.0

@@ -12,9 +12,9 @@ import requests
 
 from odyssey_proto import Odyssey
 from odyssey_proto._model.traffic import Exchange, Message
-from odyssey_proto.conformance.contract import Contract, contract, request_alone
-from odyssey_proto.conformance.violation import Rule
-from odyssey_proto.conformance.witness import Witness
+from odyssey_proto.conformance._contract import Contract, contract, request_alone
+from odyssey_proto.conformance._violation import Rule
+from odyssey_proto.conformance._witness import Witness
 from odyssey_proto.emulator._faults.script import Fault
 from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._traffic import watching

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from odyssey_proto.conformance import documents
+from odyssey_proto.conformance import _documents as documents
 
 SPEC = Path(__file__).parents[3] / "spec"
 

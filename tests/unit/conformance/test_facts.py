@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 
 from odyssey_proto._model.traffic import Exchange, Message
-from odyssey_proto.conformance.contract import Contract
-from odyssey_proto.conformance.coverage import covered
-from odyssey_proto.conformance.facts import Facts, assumed_facts
-from odyssey_proto.conformance.schemas import schemas
-from odyssey_proto.conformance.violation import Rule, Violation
+from odyssey_proto.conformance._contract import Contract
+from odyssey_proto.conformance._coverage import covered
+from odyssey_proto.conformance._facts import Facts, assumed_facts
+from odyssey_proto.conformance._schemas import schemas
+from odyssey_proto.conformance._violation import Rule, Violation
 
 SPEC = Path(__file__).parents[3] / "spec"
 JSON = {"Content-Type": "application/json"}

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from odyssey_proto._model.traffic import Exchange, Message
-from odyssey_proto.conformance.judges import CHECKS
-from odyssey_proto.conformance.record import TrafficRecord
-from odyssey_proto.conformance.scenarios import SCENARIOS
+from odyssey_proto.conformance._judges import CHECKS
+from odyssey_proto.conformance._record import TrafficRecord
+from odyssey_proto.conformance._scenarios import SCENARIOS
 
 ROUTES = {
     "request": ("POST", "/sessions/request"),

@@ -8,7 +8,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from odyssey_proto.conformance.scorecard import Outcome, Point, Scorecard, junit
+from odyssey_proto.conformance._scorecard import Outcome, Point, Scorecard, junit
 
 
 def point(name: str, outcome: Outcome = "passed", group: str = "start", **more: Any) -> Point:

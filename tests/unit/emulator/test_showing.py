@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from odyssey_proto._model.traffic import Exchange, Message
-from odyssey_proto.conformance.documents import documents
+from odyssey_proto.conformance._documents import documents
 from odyssey_proto.emulator._showing import SECRET_FIELDS, as_data, as_line
 
 if TYPE_CHECKING:

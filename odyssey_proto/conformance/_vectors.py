@@ -1,7 +1,7 @@
 """Checks any command that reads and writes JSON lines against the vectors of ``spec/vectors``.
 
 The lines are described in ``spec/conformance.md``. This module runs the command and judges its answers;
-`odyssey_proto.conformance.scorecard` has the result.
+`odyssey_proto.conformance._scorecard` has the result.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any, Final
 import attrs
 
 from .._base.public_path import publish
-from .command import RunningCommand
-from .documents import document, documents
-from .scorecard import Point, Scorecard
+from ._command import RunningCommand
+from ._documents import document, documents
+from ._scorecard import Point, Scorecard
 
 __all__ = ["LEVELS", "check_vectors"]
 

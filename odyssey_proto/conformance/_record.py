@@ -12,7 +12,7 @@ import attrs
 
 from .._model.traffic import Exchange, Message
 from ..emulator import watching
-from .schemas import parsed
+from ._schemas import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -16,8 +16,8 @@ from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
 from .._model.nesting import MOST_LEVELS, shallow
-from . import documents
-from .violation import Kind, Rule
+from . import _documents
+from ._violation import Kind, Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -59,8 +59,8 @@ class Schemas:
     """The schemas of ``spec/``, and checks against them. Any thread may call."""
 
     def __init__(self) -> None:
-        found = documents.documents("schemas", ".yaml")
-        found |= {name: documents.document(name) for name in ("openapi.yaml", "asyncapi.yaml")}
+        found = _documents.documents("schemas", ".yaml")
+        found |= {name: _documents.document(name) for name in ("openapi.yaml", "asyncapi.yaml")}
         self._found: dict[str, Any] = found
         self._closed = {name: _closed(document) for name, document in found.items()}
         self._registry: Registry[Any] = Registry().with_resources(

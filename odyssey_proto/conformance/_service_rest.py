@@ -14,16 +14,16 @@ from .._base.hosts import is_loopback
 from .._model.config import AdvancedConfig
 from .._model.credentials import ClientCredentials
 from .._rest.event_log import read_event_log
-from .coverage import covered_by_data
-from .schemas import schemas
-from .service_run import ANSWER_S, SkipError, Step, StepFailedError
-from .violation import Rule, masked, named
+from ._coverage import covered_by_data
+from ._schemas import schemas
+from ._service_run import ANSWER_S, SkipError, Step, StepFailedError
+from ._violation import Rule, masked, named
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .._model.traffic import Exchange
-    from .service_run import Run
+    from ._service_run import Run
 
 __all__ = ["STEPS"]
 

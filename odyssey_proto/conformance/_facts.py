@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import attrs
 
 from .._base.public_path import publish
-from . import documents
-from .violation import Rule
+from . import _documents
+from ._violation import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from .violation import Violation
+    from ._violation import Violation
 
 __all__ = ["Fact", "FactState", "Facts", "Verdict", "assumed_facts"]
 
@@ -97,8 +97,8 @@ def assumed_facts() -> dict[str, Fact]:
     >>> assumed_facts()["watchBroadcast.415"].rule.pointer
     '/paths/~1whep/post/responses/415'
     """
-    names = ("openapi.yaml", "asyncapi.yaml", *documents.documents("schemas", ".yaml"))
-    places = [rule for name in names for rule in _assumed(documents.document(name), Rule(name))]
+    names = ("openapi.yaml", "asyncapi.yaml", *_documents.documents("schemas", ".yaml"))
+    places = [rule for name in names for rule in _assumed(_documents.document(name), Rule(name))]
     return {name: Fact(name, rule) for name, rule in ((_name(rule), rule) for rule in places)}
 
 
@@ -112,7 +112,7 @@ def _assumed(node: Any, rule: Rule) -> Iterator[Rule]:
 
 def _name(rule: Rule) -> str:
     """Return the stable name of a fact. It does not depend on the order of lists."""
-    node: Any = documents.document(rule.file)
+    node: Any = _documents.document(rule.file)
     words: list[str] = []
     for key in rule.keys:
         node = node[key]

@@ -21,21 +21,21 @@ from .._model.traffic import Message
 from .._net.observation import watching
 from .._version import __version__
 from ..client import Odyssey
-from . import documents, service_broadcast, service_live, service_rest
-from .calls import path_of
-from .contract import Contract
-from .coverage import covered
-from .facts import Facts
-from .probes import Probes
-from .recorded_traffic import RecordedTraffic
-from .schemas import parsed, schemas
-from .service_report import Finding, ServiceReport, StepResult
-from .service_run import Run, SkipError, StepFailedError
-from .violation import named
+from . import _documents, _service_broadcast, _service_live, _service_rest
+from ._calls import path_of
+from ._contract import Contract
+from ._coverage import covered
+from ._facts import Facts
+from ._probes import Probes
+from ._recorded_traffic import RecordedTraffic
+from ._schemas import parsed, schemas
+from ._service_report import Finding, ServiceReport, StepResult
+from ._service_run import Run, SkipError, StepFailedError
+from ._violation import named
 
 if TYPE_CHECKING:
     from .._model.traffic import Seen
-    from .service_run import Step
+    from ._service_run import Step
 
 __all__ = ["STEPS", "check_service"]
 
@@ -44,10 +44,10 @@ log: Final[logging.Logger] = logging.getLogger("odyssey_proto.conformance")
 _AGENT: Final = "odyssey-proto/"
 
 STEPS: Final[tuple[Step, ...]] = (
-    *service_live.FIRST_STEPS,
-    *service_broadcast.STEPS,
-    *service_live.LAST_STEPS,
-    *service_rest.STEPS,
+    *_service_live.FIRST_STEPS,
+    *_service_broadcast.STEPS,
+    *_service_live.LAST_STEPS,
+    *_service_rest.STEPS,
 )
 """All steps of a check, in order."""
 
@@ -104,7 +104,7 @@ def check_service(
     return ServiceReport(
         service=f"{urlsplit(url).scheme}://{urlsplit(url).netloc}",
         client=f"odyssey-proto {__version__}",
-        spec_version=str(documents.document("openapi.yaml")["info"]["version"]),
+        spec_version=str(_documents.document("openapi.yaml")["info"]["version"]),
         steps=tuple(results),
         findings=_judge(seen, facts),
         facts=facts.states(),

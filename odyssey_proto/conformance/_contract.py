@@ -14,10 +14,10 @@ from urllib.parse import parse_qsl, urlsplit
 
 from .._base.public_path import publish
 from .._model.traffic import Exchange, Message, Seen
-from .calls import CallRules
-from .messages import MessageRules
-from .schemas import schemas
-from .violation import Violation
+from ._calls import CallRules
+from ._messages import MessageRules
+from ._schemas import schemas
+from ._violation import Violation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

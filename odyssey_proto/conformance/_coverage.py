@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._model.traffic import Message
-from .calls import HANDSHAKE, claims_of, path_of
-from .schemas import is_open_enum, parsed
-from .violation import Rule
+from ._calls import HANDSHAKE, claims_of, path_of
+from ._schemas import is_open_enum, parsed
+from ._violation import Rule
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .._model.traffic import Exchange, Seen
-    from .contract import Contract
-    from .schemas import Schemas
+    from ._contract import Contract
+    from ._schemas import Schemas
 
 __all__ = ["covered", "covered_by_data"]
 
@@ -67,7 +67,7 @@ def _covered_by_answer(contract: Contract, schemas: Schemas, seen: Exchange) -> 
 def covered_by_data(schemas: Schemas, rule: Rule, data: Any) -> Iterator[Rule]:
     """Yield the places that ``data`` uses, from the schema at ``rule`` on.
 
-    >>> from odyssey_proto.conformance.schemas import schemas
+    >>> from odyssey_proto.conformance._schemas import schemas
     >>> job_status = Rule("schemas/simulations.yaml", ("$defs", "SimulationJobStatus"))
     >>> [place.pointer for place in covered_by_data(schemas(), job_status, "failed")]
     ['/$defs/SimulationJobStatus', '/$defs/SimulationJobStatus/anyOf/4']

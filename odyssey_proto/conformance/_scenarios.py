@@ -1,6 +1,6 @@
 """The scenarios through which the emulator leads a client: its steps, the faults, and the expected results.
 
-They are data: `odyssey_proto.conformance.live` carries them out, and `odyssey_proto.conformance.judges` checks.
+They are data: `odyssey_proto.conformance._live` carries them out, and `odyssey_proto.conformance._judges` checks.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class ScenarioCheck:
     """One check of the client's traffic."""
 
     name: str
-    """A function of `odyssey_proto.conformance.judges`."""
+    """A function of `odyssey_proto.conformance._judges`."""
     written: str
     """Where the protocol says so."""
     arguments: dict[str, Any] = attrs.field(factory=dict)

@@ -11,7 +11,7 @@ import attrs
 
 from .._base.errors import OdysseyError
 from .._model.credentials import ClientCredentials
-from .schemas import parsed
+from ._schemas import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from .._model.traffic import Exchange
     from ..client import Odyssey
     from ..session import Session
-    from .facts import Facts
-    from .probes import Probes
-    from .recorded_traffic import RecordedTraffic
+    from ._facts import Facts
+    from ._probes import Probes
+    from ._recorded_traffic import RecordedTraffic
 
 __all__ = ["ANSWER_S", "Run", "SkipError", "Step", "StepFailedError"]
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Literal
 
-from .schemas import parsed
-from .violation import Rule, Violation, named
+from ._schemas import parsed
+from ._violation import Rule, Violation, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from .._model.traffic import Message
-    from .schemas import Schemas
+    from ._schemas import Schemas
 
 __all__ = ["MessageRules"]
 

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from .._model.traffic import Exchange, Message
-from .schemas import parsed
+from ._schemas import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable

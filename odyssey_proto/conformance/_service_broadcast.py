@@ -6,12 +6,12 @@ import time
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
-from .probes import foreign_offer
-from .service_run import ANSWER_S, SkipError, Step, StepFailedError
+from ._probes import foreign_offer
+from ._service_run import ANSWER_S, SkipError, Step, StepFailedError
 
 if TYPE_CHECKING:
     from .._model.events import BroadcastInfo
-    from .service_run import Run
+    from ._service_run import Run
 
 __all__ = ["STEPS"]
 

@@ -11,8 +11,8 @@ import attrs
 
 from .._base.public_path import publish
 from .._base.secrets import one_line
-from .facts import FactState
-from .violation import Violation, masked, named
+from ._facts import FactState
+from ._violation import Violation, masked, named
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -10,12 +10,12 @@ import odyssey_models as wire
 
 from .._base.errors import ConcurrentLimitReachedError, OdysseyError
 from ..core.effects import SendChannel, SendSignaling
-from .service_run import ANSWER_S, SkipError, Step, StepFailedError
-from .violation import named
+from ._service_run import ANSWER_S, SkipError, Step, StepFailedError
+from ._violation import named
 
 if TYPE_CHECKING:
     from ..session import Session
-    from .service_run import Run
+    from ._service_run import Run
 
 __all__ = ["FIRST_STEPS", "LAST_STEPS"]
 

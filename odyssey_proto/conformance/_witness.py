@@ -6,8 +6,8 @@ import collections
 
 from .._base.public_path import publish
 from .._model.traffic import Seen
-from .contract import Contract
-from .violation import Violation
+from ._contract import Contract
+from ._violation import Violation
 
 __all__ = ["Witness"]
 

@@ -9,14 +9,14 @@ import json
 import re
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from .schemas import parsed
-from .violation import Rule, Violation
+from ._schemas import parsed
+from ._violation import Rule, Violation
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from .._model.traffic import Exchange
-    from .schemas import Schemas
+    from ._schemas import Schemas
 
 __all__ = ["HANDSHAKE", "OTHERS", "PLACES", "CallRules", "claims_of", "path_of"]
 

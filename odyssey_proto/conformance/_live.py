@@ -18,16 +18,16 @@ import attrs
 from .._base.errors import OdysseyConfigError
 from .._base.public_path import publish
 from ..emulator import Emulator, Fault
-from .command import LOOK_EVERY_S, RunningCommand
-from .contract import Contract
-from .judges import CHECKS
-from .record import TrafficRecord, recording
-from .scenarios import SCENARIOS, SIZE
-from .scorecard import Point, Scorecard
+from ._command import LOOK_EVERY_S, RunningCommand
+from ._contract import Contract
+from ._judges import CHECKS
+from ._record import TrafficRecord, recording
+from ._scenarios import SCENARIOS, SIZE
+from ._scorecard import Point, Scorecard
 
 if TYPE_CHECKING:
-    from .scenarios import Scenario, ScenarioStep
-    from .scorecard import Outcome
+    from ._scenarios import Scenario, ScenarioStep
+    from ._scorecard import Outcome
 
 __all__ = ["check_live"]
 

@@ -1,6 +1,6 @@
 """The checks of scenarios: each examines the traffic of a client, and returns its fault.
 
-The schemas are checked elsewhere (`odyssey_proto.conformance.contract`); these look at order, number and time.
+The schemas are checked elsewhere (`odyssey_proto.conformance._contract`); these look at order, number and time.
 Bounds of times are generous: a machine may be busy.
 """
 
@@ -10,13 +10,13 @@ import itertools
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from .record import HANDSHAKE
-from .schemas import parsed
+from ._record import HANDSHAKE
+from ._schemas import parsed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .record import TrafficRecord
+    from ._record import TrafficRecord
 
 __all__ = ["CHECKS"]
 
