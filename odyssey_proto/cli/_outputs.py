@@ -215,7 +215,8 @@ class _Pictures:
         path = self._folder / f"frame-{self._saved:06}{_SUFFIXES[self._format]}"
         # The quickest compression of PNG: pictures come 20 times a second.
         quality: dict[str, Any] = {"compress_level": 1} if self._format == "png" else {"quality": 92}
-        frame.to_image().save(path, self._format.upper(), **quality)
+        with _files.naming(path):
+            frame.to_image().save(path, self._format.upper(), **quality)
 
 
 class _Raw:
@@ -236,10 +237,6 @@ class _Raw:
             content = frame.to_ndarray("rgb24").tobytes()
         else:
             content = frame.to_image().resize(self._size).tobytes()
-        try:
+        with _files.naming(self._file.name):
             self._file.write(content)
             self._file.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as exc:  # a write does not name its file
-            raise OSError(exc.errno, exc.strerror, self._file.name) from exc

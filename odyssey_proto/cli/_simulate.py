@@ -217,9 +217,7 @@ class _Simulation:
         elif ended.streams:
             _output.print_table(STREAM_COLUMNS, stream_rows(ended))
         if self._is_private and self._folder is None:
-            _output.note(
-                "the emulator ends now, and its recordings with it; --download DIR keeps them"
-            )
+            _output.note("the emulator ends now, and its recordings with it; --download DIR keeps them")
         if (error := failure(ended, scripts)) is not None:
             raise error
         raise_last(failures)
