@@ -101,7 +101,7 @@ class Outputs:
                 file = (
                     sys.stdout.buffer if self.raw_is_stdout else until_the_end.enter_context(self.raw.open("wb"))
                 )
-                sinks.append(_Raw(file))
+                sinks.append(_Raw(file, "stdout" if self.raw_is_stdout else self.raw))
             if self.show:
                 from ._page import Page
 
@@ -222,8 +222,9 @@ class _Pictures:
 class _Raw:
     """Writes the bytes of each picture, all of the size of the first."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Any, name: object) -> None:
         self._file = file
+        self._name = name
         self._size: tuple[int, int] | None = None
 
     def put(self, frame: VideoFrame) -> None:
@@ -237,6 +238,6 @@ class _Raw:
             content = frame.to_ndarray("rgb24").tobytes()
         else:
             content = frame.to_image().resize(self._size).tobytes()
-        with _files.naming(self._file.name):
+        with _files.naming(self._name):
             self._file.write(content)
             self._file.flush()
