@@ -73,21 +73,37 @@ def command(
 
 def _capture(access: Access, out: Path, start: StartOptions, seconds: float, *, as_json: bool) -> None:
     from .._base.errors import OdysseyError
-    from ._output import print_json, progress
+    from ._output import note, print_json, progress
 
     wanted = start.wanted()
     schedule = sorted(start.schedule)
     prompts: list[dict[str, Any]] = []
+    stream_id = ""
+    failure: BaseException | None = None
 
     def steer(session: Session, at_s: float, prompt: str) -> None:
-        applied = session.interact(prompt, timeout=access.timeout)
-        prompts.append({"at_s": round(at_s, 3), "prompt": prompt, "applied_prompt": applied})
+        nonlocal failure
+        applied, error = None, None
+        try:
+            applied = session.interact(prompt, timeout=access.timeout)
+        except OdysseyError as exc:
+            error = exc
+            failure = failure or exc  # the stream goes on, unless it has ended, which its frames say
+            note(f"at {at_s:.1f} s: not applied: {exc}")
+        prompts.append(
+            {
+                "at_s": round(at_s, 3),
+                "prompt": prompt,
+                "applied_prompt": applied,
+                "error": error and error.to_dict(),
+            }
+        )
 
     with progress() as show, access.client(record=False) as client:
         show("connecting", None)
         with client.connect() as session:
             try:
-                with session.capture(out) as capture:
+                with _files.naming(out), session.capture(out) as capture:
                     frames = session.frames(timeout=access.timeout)
                     stream_id = session.start_stream(**wanted, timeout=max(60.0, access.timeout))
                     if start.broadcast:
@@ -96,10 +112,12 @@ def _capture(access: Access, out: Path, start: StartOptions, seconds: float, *, 
                         while schedule and schedule[0][0] <= at_s:
                             steer(session, at_s, schedule.pop(0)[1])
                     session.end_stream(timeout=access.timeout)
-            except OdysseyError:
-                raise  # some of these are OSErrors, too
-            except OSError as exc:
-                raise OSError(exc.errno, exc.strerror, str(out)) from exc  # a write does not name its file
+            except «O OdysseyError:
+                raise  # some of these are OSErrors ‖B OdysseyError:
+                raise  # some are OSErrors ‖T (KeyboardInterrupt », OdysseyError) as exc:
+                if not stream_id:
+                    raise
+                failure = exc
     if as_json:
         print_json(
             {
@@ -113,6 +131,8 @@ def _capture(access: Access, out: Path, start: StartOptions, seconds: float, *, 
         )
     else:
         print(f"{out}: {capture.frames} pictures, {out.stat().st_size / 1e6:.1f} MB")
+    if failure is not None:
+        raise failure
 
 
 def _announce(session: Session, timeout: float) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from . import _files
 from ._access import service_options
 from ._options import Seconds, json_option
 
@@ -59,7 +60,7 @@ def command(as_lines: bool, out: Path | None, force: bool, queue_s: float, as_js
     """
     from .. import AdvancedConfig
     from ..client import Odyssey
-    from . import _files, _output
+    from . import _output
 
     if as_lines and as_json:
         raise click.UsageError("Choose one: --env, or --json.")
@@ -108,10 +109,7 @@ def _lines(credentials: ClientCredentials) -> str:
 
 def _write(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _OWNER_ONLY)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            if path.is_file():  # one that was there may be open to others; a device belongs to all
-                os.chmod(path, _OWNER_ONLY)  # noqa: PTH101
-            file.write(text)
-    except OSError as exc:
-        raise OSError(exc.errno, exc.strerror, str(path)) from exc  # a full disk does not name its file
+    with _files.naming(path), os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        if path.is_file():  # one that was there may be open to others; a device belongs to all
+            path.chmod(_OWNER_ONLY)
+        file.write(text)

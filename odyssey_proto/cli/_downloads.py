@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from . import _file_names, _output
+from . import _file_names, _files, _output
 from ._times import file_time
 
 if TYPE_CHECKING:
@@ -88,9 +88,10 @@ class Downloads:
         missing = [artifact for artifact in self._artifacts if artifact not in there]
         fetched: dict[str, Path] = {}
         if missing:
-            fetched = self._client.download_recording(
-                stream_id, self._folder, missing, self._progress(stream_id), resume=not self._is_again
-            )
+            with _files.naming(self._folder):
+                fetched = self._client.download_recording(
+                    stream_id, self._folder, missing, self._progress(stream_id), resume=not self._is_again
+                )
         if fetched and self._names != "id":
             beginning = self._beginning(stream_id, fetched)
             fetched = {artifact: _renamed(path, beginning) for artifact, path in fetched.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -9,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .._base.errors import OdysseyConfigError
+from .._base.errors import OdysseyConfigError, OdysseyError
 from ._output import takes_any_text
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
-__all__ = ["expect_folder", "expect_new", "expect_writable", "is_stdout", "write", "write_json"]
+__all__ = ["expect_folder", "expect_new", "expect_writable", "is_stdout", "naming", "write", "write_json"]
 
 
 def is_stdout(path: Path | None) -> bool:
@@ -65,6 +67,19 @@ def expect_folder(folder: Path) -> None:
         raise OdysseyConfigError(f"{folder} cannot be written to: no permission")
 
 
+@contextlib.contextmanager
+def naming(path: object) -> Iterator[None]:
+    """Give each `OSError` in the block a ``filename`` if it has none: that of a full disk does not say where."""
+    try:
+        yield
+    except (BrokenPipeError, OdysseyError):  # some of ours are both
+        raise
+    except OSError as exc:
+        if exc.filename is not None:
+            raise
+        raise OSError(exc.errno, exc.strerror, str(path)) from exc
+
+
 def write(path: Path, text: str) -> None:
     """Write a file, or to stdout.
 
@@ -74,10 +89,8 @@ def write(path: Path, text: str) -> None:
     if is_stdout(path):
         sys.stdout.write(text)
         return
-    try:
+    with naming(path):
         path.write_text(text, "utf-8")
-    except OSError as exc:
-        raise OSError(exc.errno, exc.strerror, str(path)) from exc  # a full disk does not name its file
 
 
 def write_json(path: Path, data: Any) -> None:

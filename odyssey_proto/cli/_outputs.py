@@ -103,7 +103,7 @@ class Outputs:
                 file = (
                     sys.stdout.buffer if self.raw_is_stdout else until_the_end.enter_context(self.raw.open("wb"))
                 )
-                sinks.append(_Raw(file))
+                sinks.append(_Raw(file, "stdout" if self.raw_is_stdout else self.raw))
             if self.show:
                 from ._page import Page
 
@@ -217,14 +217,16 @@ class _Pictures:
         path = self._folder / f"frame-{self._saved:06}{_SUFFIXES[self._format]}"
         # The quickest compression of PNG: pictures come 20 times a second.
         quality: dict[str, Any] = {"compress_level": 1} if self._format == "png" else {"quality": 92}
-        frame.to_image().save(path, self._format.upper(), **quality)
+        with _files.naming(path):
+            frame.to_image().save(path, self._format.upper(), **quality)
 
 
 class _Raw:
     """Writes the bytes of each picture, all of the size of the first."""
 
-    def __init__(self, file: Any) -> None:
+    def __init__(self, file: Any, name: object) -> None:
         self._file = file
+        self._name = name
         self._size: tuple[int, int] | None = None
 
     def put(self, frame: VideoFrame) -> None:
@@ -238,10 +240,6 @@ class _Raw:
             content = frame.to_ndarray("rgb24").tobytes()
         else:
             content = frame.to_image().resize(self._size).tobytes()
-        try:
+        with _files.naming(self._name):
             self._file.write(content)
             self._file.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as exc:  # a write does not name its file
-            raise OSError(exc.errno, exc.strerror, self._file.name) from exc

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-import shutil
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -124,10 +123,12 @@ def _write_all(folder: Path, bundled: Mapping[str, Path], out: Path, *, force: b
     _files.expect_folder(out)
     if out.is_dir() and any(out.iterdir()) and not force:
         raise click.BadParameter(f"{out} is not empty; --force replaces files in it.", param_hint="'--out'")
-    shutil.copytree(folder, out, dirs_exist_ok=True)
-    (out / "bundles").mkdir(exist_ok=True)
-    for name, path in bundled.items():
-        shutil.copyfile(path, out / "bundles" / name)
+    sources = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+    sources |= {Path("bundles", name): path for name, path in bundled.items()}
+    for name, path in sources.items():
+        (out / name).parent.mkdir(parents=True, exist_ok=True)
+        with _files.naming(out / name):
+            (out / name).write_bytes(path.read_bytes())
     count = sum(path.is_file() for path in out.rglob("*"))
     if as_json:
         _output.print_json({"folder": str(out), "files": count})

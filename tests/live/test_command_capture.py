@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
+import signal
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +17,7 @@ from odyssey_proto import Odyssey
 from odyssey_proto.cli import main
 from odyssey_proto.emulator import Emulator, Fault
 from tests.support.cassettes import messages_in, records_in
-from tests.support.processes import PATIENCE_S
+from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,8 +53,47 @@ def test_a_prompt_becomes_a_cassette(service: Emulator, capsys: pytest.CaptureFi
     printed = capsys.readouterr()
     assert printed.out.startswith("a-cat-2.cast: ")
     assert re.match(
-        rf"watch it: ODYSSEY_SPECTATOR_TOKEN=ey\S+ odyssey-proto watch {service.api_url}/live/", printed.err
+        rf"watch it: ODYSSEY_SPECTATOR_TOKEN=\S+ odyssey-proto watch {service.api_url}/live/", printed.err
     )
+
+
+def test_ctrl_c_ends_it_and_the_file_is_complete(service: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt() -> None:
+        eventually(lambda: service.prompts == ("A cat", "It rains"))
+        os.kill(os.getpid(), signal.SIGINT)
+
+    interrupting = threading.Thread(target=interrupt)
+    interrupting.start()
+    assert main(["capture", "A cat", "--at", "0.2s", "It rains", "--seconds", "600"]) == 130
+    interrupting.join()
+    printed = capsys.readouterr()
+    assert re.fullmatch(r"a-cat\.cast: [1-9]\d* pictures, 0\.\d MB\n", printed.out)
+    assert printed.err == "odyssey-proto: interrupted\n"
+    assert records_in(Path("a-cat.cast"))[-1][0]["kind"] == "end"
+
+
+def test_the_end_of_a_stream_by_the_service_is_said(service: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("capture", "stream"):
+        service.faults.add(Fault(step="stream update", action="send", text='{"type": "stream_ended"}'))
+        # The update may be answered by nothing else.
+        assert main([command, "A cat", "--at", "0", "It rains", "--seconds", "600"]) in (0, 6)
+    printed = capsys.readouterr()
+    assert printed.err.splitlines().count("the service has ended the stream") == 2
+    assert re.fullmatch(r"a-cat\.cast: .*\na-cat\.mp4: .*\n", printed.out)
+
+
+def test_what_ends_or_refuses_a_stream_is_an_error_and_the_file_is_named(
+    service: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.faults.add(Fault(step="media", action="error", reason="duration_limit_reached", after=5))
+    assert main(["capture", "A cat", "--seconds", "600"]) == 4
+    arguments = ["--at", "0", "something forbidden", "--at", "0.1", "It rains", "--seconds", "0.3"]
+    assert main(["capture", "A cat", "--json", *arguments]) == 6
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("a-cat.cast: ")
+    forbidden, rains = json.loads(second)["prompts"]
+    assert (forbidden["applied_prompt"], forbidden["error"]["code"]) == (None, "moderation")
+    assert (rains["prompt"], rains["error"]) == ("It rains", None)
 
 
 @pytest.mark.parametrize(
