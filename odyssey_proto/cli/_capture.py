@@ -112,9 +112,7 @@ def _capture(access: Access, out: Path, start: StartOptions, seconds: float, *, 
                         while schedule and schedule[0][0] <= at_s:
                             steer(session, at_s, schedule.pop(0)[1])
                     session.end_stream(timeout=access.timeout)
-            except «O OdysseyError:
-                raise  # some of these are OSErrors ‖B OdysseyError:
-                raise  # some are OSErrors ‖T (KeyboardInterrupt », OdysseyError) as exc:
+            except (KeyboardInterrupt, OdysseyError) as exc:
                 if not stream_id:
                     raise
                 failure = exc
