@@ -104,7 +104,7 @@ session.end_stream(timeout=10)
 say(session.status, len(client.list_stream_recordings().recordings))
 client.close()
 """
-    with Emulator() as emulator, script(code, emulator.api_url) as process:
+    with Emulator(size=(512, 64)) as emulator, script(code, emulator.api_url) as process:
         assert process.said() == ["connected", 1]
         assert process.ended() == 0
         assert process.stderr == ""

@@ -12,13 +12,12 @@ import json
 import os
 import runpy
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 from typing import TYPE_CHECKING, Final
 
-from tests.support.forking import become, next_run
+from tests.support.forking import become, next_run, receive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +26,6 @@ __all__ = ["preloaded"]
 
 _ENDS_WITHIN_S: Final = 30.0
 _LIBRARIES: Final = ("aiohttp", "aiortc", "av", "odyssey_proto._net.webrtc.peer")
-_MOST_BYTES: Final = 1 << 20
 
 _RUN: Final = """
 import json, os, signal, socket, sys
@@ -71,10 +69,7 @@ def _serve(path: str, module: str) -> None:
         importlib.import_module(name)
     del sys.modules[module]  # each run executes it, as its main module
     sock = next_run(path)
-    head, streams, *_ = socket.recv_fds(sock, 10, 3)
-    environment = b""
-    while len(environment) < int(head):
-        environment += sock.recv(_MOST_BYTES)
+    streams, environment = receive(sock)
     become(sock, streams)
     os.environ.clear()
     os.environ.update(json.loads(environment))
