@@ -60,7 +60,7 @@ _TOUCHING: Final = (
         "tests/unit/_live/test_driver.py",
     ),
     *("tests/live/test_peer.py", "tests/live/test_spectator_hls.py"),
-    # Simulates thousands of links, and needs no dependency.
+    # Simulates 1,600 links, and needs no dependency.
     "--ignore=tests/unit/_net/webrtc/test_recovery.py",
 )
 """Tests of the code that relies on dependencies."""

@@ -94,7 +94,7 @@ def test_several_iterators_run_side_by_side(info: BroadcastInfo) -> None:
 
 
 def test_pictures_that_are_larger_than_the_spectator_allows_end_the_broadcast(info: BroadcastInfo) -> None:
-    with pytest.raises(OdysseyConnectionError) as caught, spectate(info, max_pixels=512 * 511) as spectator:
+    with pytest.raises(OdysseyConnectionError) as caught, spectate(info, max_pixels=512 * 63) as spectator:
         next(spectator.frames(timeout=PATIENCE_S))
     assert caught.value.code == "picture_too_large"
 
