@@ -157,8 +157,9 @@ pictures: install ## make the pictures of the README
 # Builds both wheels, installs each alone in a new environment and imports it there.
 wheel-check: install ## build, inspect and use the wheels
 	rm -rf build dist
-	$(BIN)/python -m build --quiet
-	$(BIN)/python -m build --quiet --outdir dist generated/python
+	$(BIN)/python -m build --quiet --installer uv || $(BIN)/python -m build --quiet
+	$(BIN)/python -m build --quiet --installer uv --outdir dist generated/python || \
+		$(BIN)/python -m build --quiet --outdir dist generated/python
 	$(BIN)/python -m tools.wheel_check dist
 
 $(VENV)/pip.installed:

@@ -39,10 +39,11 @@ if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_I
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
-SPARING: Final[dict[str, Any]] = {"record": False, "size": (512, 512)}
-"""Settings of an emulator that costs a third of the CPU: hardly any test checks recordings or the size.
+SPARING: Final[dict[str, Any]] = {"record": False, "size": (512, 64)}
+"""Settings of an emulator that costs a tenth of the CPU: hardly any test checks recordings or the size.
 
-A test that checks the size, or the content of the pictures, is marked ``full_size``.
+Landscape pictures have room for their stamp, portrait ones do not. A test that checks the size, or the content of
+the pictures, is marked ``full_size``.
 """
 
 OURS: Final = ("odyssey-proto/",)
@@ -53,6 +54,9 @@ SHARED: Final = ("netns", "coturn", "janus", "chromium")
 
 So do all that measure, except for those in a network of their own, and those of a group that they name.
 """
+
+LONGEST_IN_NAME: Final = 200
+"""The longest text or bytes that a test has in its name, in characters or bytes."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -75,6 +79,13 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if phase is None or not collection_path.is_file():
         return None
     return (collection_path.parent.name == "measured") != (phase == "alone") or None
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a value of some MB by its length: workers send the name of each test five times."""
+    if not isinstance(val, str | bytes) or len(val) <= LONGEST_IN_NAME:
+        return None
+    return f"{val[:20]!a} and more, {len(val)} in all"
 
 
 @pytest.hookimpl(wrapper=True)

@@ -1,9 +1,9 @@
-"""A pytest plug-in for coverage: it measures some of the tests, and records which of them ran each line.
+"""A pytest plug-in for coverage: it measures some of the tests, and records which of their files ran each line.
 
 Measuring makes Python code take half as long again, so only the tests in `MEASURED` are measured: those in
 processes, networks and browsers run the same lines. It replaces pytest-cov's ``--cov-context=test``, which takes
-longer, because it does so for all tests. Here, only the tests of the core's own files have contexts; those of all
-other tests share one. Lines that run before the first test, at import, have none.
+longer, because each test has a context there. Here, the tests of each of the core's own files share one, and so do
+all other tests. Lines that run before the first test, at import, have none.
 
     python -m pytest -p tools.core_contexts --cov …
 """
@@ -75,7 +75,8 @@ class _Contexts:
         if measures != self._measures:
             self._measures = measures
             (self._coverage.start if measures else self._coverage.stop)()
-        context = nodeid if nodeid.partition("::")[0] in _FILES else _OTHERS
+        file, separator, _ = nodeid.partition("::")
+        context = file + separator if file in _FILES else _OTHERS
         if measures and context != self._context:
             self._context = context
             self._coverage.switch_context(context)

@@ -3,7 +3,7 @@
     python -m tools.core_coverage --tests    # prints those files
     python -m tools.core_coverage            # reads the .coverage of a run of them
 
-That run records which of these tests ran each line (`tools.core_contexts`), and may include others. Lines run when
+That run records which of these files ran each line (`tools.core_contexts`), and may include others. Lines run when
 the module is imported count for every file, because no test can avoid them.
 """
 

@@ -11,6 +11,7 @@ descriptions needs the repository.
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import subprocess
@@ -122,12 +123,12 @@ def main(dist: Path) -> None:
         python = _environment(folder, proto)
         _run(python, _CHECKS)
         subprocess.run([python.with_name("odyssey-proto"), "--version"], check=True, cwd=folder)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", f"{proto}[cli]"], check=True)
+        _install(python, f"{proto}[cli]")
         subprocess.run([python.with_name("odyssey-proto"), "spec", "--out", "protocol"], check=True, cwd=folder)
     with tempfile.TemporaryDirectory() as folder:
         python = _environment(folder, models)
         _run(python, _MODELS_ALONE)
-        subprocess.run([python, "-m", "pip", "install", "--quiet", f"{models}[cattrs]"], check=True)
+        _install(python, f"{models}[cattrs]")
         _run(python, _CONVERTER)
 
 
@@ -142,10 +143,18 @@ def _built(dist: Path, name: str) -> Path:
 
 def _environment(folder: str, wheel: Path) -> Path:
     """Install a wheel into a new environment, and return the Python there."""
-    venv.create(folder, with_pip=True)
+    venv.create(folder)
     python = Path(folder, "Scripts" if os.name == "nt" else "bin") / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True)
+    _install(python, str(wheel))
     return python
+
+
+def _install(python: Path, what: str) -> None:
+    # uv takes a tenth of pip's time; pip does it where there is no uv, or it does not find the package index.
+    uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, what]
+    if importlib.util.find_spec("uv") is None or subprocess.run(uv, check=False).returncode:
+        subprocess.run([python, "-m", "ensurepip"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run([python, "-m", "pip", "install", "--quiet", what], check=True)
 
 
 def _run(python: Path, code: str) -> None:

@@ -92,10 +92,9 @@ def _ids_in_text(text: str, key: str) -> list[str]:
         elif columns is not None and len(cells) == len(columns):
             if is_wanted:
                 in_tables.append(cells[0].strip())
-        elif (
-            line.strip() and not line[0].isspace()
-        ):  # "jobs show" has facts about a job on lines that are indented
+        elif line.strip() and not line[0].isspace():  # "jobs show" has facts about a job on indented lines
             others.append(line.split()[0].removesuffix(":"))
+    in_tables, others = ([name for name in names if name] for names in (in_tables, others))
     if columns is not None and not is_wanted and not in_tables and not others:
         raise click.UsageError(f"The table on stdin has no {key}.")
     return in_tables or others

@@ -20,30 +20,34 @@ if TYPE_CHECKING:
 ROOT: Final = Path(__file__).parents[2]
 SDK: Final = ROOT / "tests" / "sdk" / "typescript"
 
-pytestmark = pytest.mark.skipif(bool(node.missing(SDK)), reason=node.missing(SDK) or "it is there")
+pytestmark = [
+    pytest.mark.skipif(bool(node.missing(SDK)), reason=node.missing(SDK) or "it is there"),
+    pytest.mark.xdist_group("typescript adapter"),  # compiled once
+]
 
 OF_TYPES: Final = frozenset({"type", "required", "const", "anyOf", "oneOf"})
 """Keywords that a type expresses; a guard knows nothing of the others."""
 
 
-@pytest.fixture
-def adapter(tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The adapter, compiled against the generated package."""
+    folder = tmp_path_factory.mktemp("adapter")
     (code,) = re.findall(
         r"^```ts\n(.*?)^```$", path_of("conformance.md").read_text("utf-8"), re.MULTILINE | re.DOTALL
     )
     assert len(code.splitlines()) <= 30
-    (tmp_path / "src").mkdir()
-    (tmp_path / "src" / "adapter.ts").write_text(code, "utf-8")
-    shutil.copy(SDK / "tsconfig.json", tmp_path)
-    (tmp_path / "package.json").write_text(json.dumps({"type": "module"}), "utf-8")
-    (tmp_path / "node_modules").mkdir()
+    (folder / "src").mkdir()
+    (folder / "src" / "adapter.ts").write_text(code, "utf-8")
+    shutil.copy(SDK / "tsconfig.json", folder)
+    (folder / "package.json").write_text(json.dumps({"type": "module"}), "utf-8")
+    (folder / "node_modules").mkdir()
     for path in (SDK / "node_modules").iterdir():
         if path.name != "odyssey-models":
-            (tmp_path / "node_modules" / path.name).symlink_to(path.resolve())
-    (tmp_path / "node_modules" / "odyssey-models").symlink_to(ROOT / "generated" / "typescript")
-    node.run("node", "node_modules/typescript/bin/tsc", "--project", ".", cwd=tmp_path)
-    return tmp_path / "build" / "src" / "adapter.js"
+            (folder / "node_modules" / path.name).symlink_to(path.resolve())
+    (folder / "node_modules" / "odyssey-models").symlink_to(ROOT / "generated" / "typescript")
+    node.run("node", "node_modules/typescript/bin/tsc", "--project", ".", cwd=folder)
+    return folder / "build" / "src" / "adapter.js"
 
 
 def test_it_loses_only_the_points_that_types_cannot_have(adapter: Path) -> None:

@@ -24,7 +24,7 @@ def test_it_says_what_it_is_and_where(emulator: Emulator) -> None:
         "api_url": url,
         "api_key": "any that begins with ody_",
         "codec": "both",
-        "pictures": "512x512, 20 per second",
+        "pictures": "512x64, 20 per second",
         "traffic": f"{url}/_emulator/traffic",
         "faults": f"{url}/_emulator/faults",
     }

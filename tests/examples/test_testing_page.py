@@ -130,7 +130,7 @@ def test_the_programs_about_cassettes_run(tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout
 
-    with Emulator(record=False, size=(512, 512)) as emulator:
+    with Emulator(record=False, size=(512, 64)) as emulator:
         printed = run_alone(capture, ODYSSEY_API_KEY="ody_page", ODYSSEY_API_URL=emulator.api_url)
     assert re.fullmatch(r"\d+ pictures, 0 dropped\n", printed)
     assert run_alone(replay).startswith("It rains")

@@ -39,7 +39,7 @@ def clock(client: Odyssey) -> JumpingClock:
 @pytest.mark.parametrize("jump", [HOUR, -HOUR], ids=["an hour ahead", "an hour back"])
 def test_a_session_goes_on_when_its_clock_jumps(client: Odyssey, clock: JumpingClock, jump: float) -> None:
     session = client.connect(timeout=PATIENCE_S)
-    stream_id = session.start_stream("A cat")
+    stream_id = session.start_stream("A cat", portrait=False)
     frames = session.frames()
     before = take(frames, 3)[-1]
     clock.ahead += jump
@@ -54,7 +54,7 @@ def test_a_session_goes_on_when_its_clock_jumps(client: Odyssey, clock: JumpingC
 
 def test_what_is_measured_stays_true_when_the_clock_jumps_back(client: Odyssey, clock: JumpingClock) -> None:
     session = client.connect(timeout=PATIENCE_S)
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     frames = session.frames()
     take(frames, 3)
     clock.ahead -= HOUR
@@ -73,7 +73,7 @@ def test_a_client_whose_clock_has_jumped_connects(client: Odyssey, clock: Jumpin
     with client.connect(timeout=PATIENCE_S):
         clock.ahead += jump
     with client.connect(timeout=PATIENCE_S) as session:
-        session.start_stream("A cat")
+        session.start_stream("A cat", portrait=False)
         assert take(session.frames(), 3)
 
 
@@ -85,7 +85,7 @@ def test_a_call_that_waits_while_the_clock_jumps_ahead_may_time_out_and_harms_no
     eventually(waiting.running)
     clock.ahead += HOUR
     assert isinstance(waiting.exception(PATIENCE_S), OdysseyStreamTimeoutError)
-    assert session.start_stream("A cat")
+    assert session.start_stream("A cat", portrait=False)
 
 
 @pytest.mark.parametrize("hours", [1, -1])
@@ -104,7 +104,7 @@ session.end_stream(timeout=10)
 say(session.status, len(client.list_stream_recordings().recordings))
 client.close()
 """
-    with Emulator() as emulator, script(code, emulator.api_url) as process:
+    with Emulator(size=(512, 64)) as emulator, script(code, emulator.api_url) as process:
         assert process.said() == ["connected", 1]
         assert process.ended() == 0
         assert process.stderr == ""

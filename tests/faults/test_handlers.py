@@ -191,7 +191,7 @@ try:
 except KeyboardInterrupt:
     say("interrupted")
 """
-    with Emulator(record=False) as emulator, script(code, emulator.api_url) as process:
+    with Emulator(record=False, size=(512, 64)) as emulator, script(code, emulator.api_url) as process:
         assert process.said() == ["waiting"]
         process.signal(signal.SIGINT)
         assert process.said() == ["interrupted"]

@@ -31,7 +31,7 @@ DEAD: Final = {"urls": "turn:10.77.1.99", "username": "user", "credential": "cre
 SERVICE: Final = """
 import json, sys, threading
 from odyssey_proto.emulator import Emulator
-small = {"size": (512, 512), "record": False}
+small = {"size": (512, 64), "record": False}
 with Emulator(host=sys.argv[1], ice_servers=json.loads(sys.argv[2]), **small) as emulator:
     print(json.dumps([emulator.api_url, emulator.api_key]), flush=True)
     threading.Event().wait()

@@ -52,7 +52,7 @@ class Recorded:
 def _record(codec: Any, folder: Path) -> Recorded:
     path = folder / f"{codec}.cast"
     with (
-        Emulator(codec=codec, record=False, size=(512, 512)) as emulator,
+        Emulator(codec=codec, record=False, size=(512, 64)) as emulator,
         Odyssey(emulator.api_key, api_url=emulator.api_url) as client,
         client.connect(timeout=PATIENCE_S) as session,
     ):

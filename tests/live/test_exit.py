@@ -43,8 +43,8 @@ ENDINGS: Final[dict[str, tuple[str, int, str]]] = {
 def test_a_script_that_does_not_close_ends_at_once_and_gives_its_session_back(ending: str) -> None:
     code, status, last_words = ENDINGS[ending]
     with (
-        Emulator(record=False, size=(512, 512)) as emulator,
-        script(f"{STREAM}\nsay('ending')\n{code}", emulator.api_url) as process,
+        Emulator(record=False, size=(512, 64)) as emulator,
+        script(f"{STREAM}\nsay('ending')\n{code}", emulator.api_url, fresh=True) as process,
     ):
         assert process.said() == ["ending"]
         assert process.ended() == status
@@ -66,7 +66,7 @@ sessions = [Odyssey(key, api_url=sys.argv[1]).connect() for key in {keys}]
 atexit.register(setattr, threading.Thread, "start", refuse)  # called before the library's own, which is older
 say("ending")
 """
-    with Emulator(streamers=len(keys)) as emulator, script(code, emulator.api_url) as process:
+    with Emulator(streamers=len(keys)) as emulator, script(code, emulator.api_url, fresh=True) as process:
         assert process.said() == ["ending"]
         assert process.ended() == 0
         assert process.stderr == ""
@@ -83,7 +83,10 @@ def watch():
 
 threading.Thread(target=watch).start()
 """
-    with Emulator(record=False, size=(512, 512)) as emulator, script(STREAM + code, emulator.api_url) as process:
+    with (
+        Emulator(record=False, size=(512, 64)) as emulator,
+        script(STREAM + code, emulator.api_url, fresh=True) as process,
+    ):
         assert process.said() == ["watched", "connected"]
         assert process.ended() == 0
         assert process.stderr == ""
@@ -148,7 +151,10 @@ say(session.status)
 def test_a_script_that_is_killed_leaves_its_session_to_the_service_only() -> None:
     code = "say('streaming')\nfor frame in frames: pass"
     clock = HandClock()
-    with Emulator(record=False, clock=clock) as emulator, script(STREAM + code, emulator.api_url) as process:
+    with (
+        Emulator(record=False, size=(512, 64), clock=clock) as emulator,
+        script(STREAM + code, emulator.api_url) as process,
+    ):
         assert process.said() == ["streaming"]
         process.signal(signal.SIGKILL)
         process.ended()

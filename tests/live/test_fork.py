@@ -75,7 +75,7 @@ for code in {list(REFUSED.values())}:
     else:
         told.append(code)
 """
-    with Emulator(record=False, size=(512, 512)) as emulator, forking(code, emulator) as process:
+    with Emulator(record=False, size=(512, 64)) as emulator, forking(code, emulator) as process:
         assert process.said() == ["forked"] * len(REFUSED)
         assert process.said() == ["child", 0]
         assert_parent_goes_on(process)
@@ -83,7 +83,7 @@ for code in {list(REFUSED.values())}:
 
 def test_a_session_is_not_connected_in_a_forked_child() -> None:
     code = "told = [session.is_connected, session.status, client.is_connected, client.current_session_id]"
-    with Emulator(record=False, size=(512, 512)) as emulator, forking(code, emulator) as process:
+    with Emulator(record=False, size=(512, 64)) as emulator, forking(code, emulator) as process:
         assert process.said() == [False, "disconnected", False, None]
         assert process.said() == ["child", 0]
         assert_parent_goes_on(process)
@@ -95,7 +95,7 @@ session.disconnect()
 client.close()
 told = [time.monotonic() - began_at < 2]
 """
-    with Emulator(record=False, size=(512, 512)) as emulator, forking(code, emulator) as process:
+    with Emulator(record=False, size=(512, 64)) as emulator, forking(code, emulator) as process:
         assert process.said() == [True]
         assert process.said() == ["child", 0]
         assert_parent_goes_on(process)
@@ -112,8 +112,11 @@ with own.connect() as session:
     told = [next(first_frames(session)).width]
 own.close()
 """
-    with Emulator(record=False, concurrent_sessions=2) as emulator, forking(code, emulator) as process:
-        assert process.said() == [1280]
+    with (
+        Emulator(record=False, size=(512, 64), concurrent_sessions=2) as emulator,
+        forking(code, emulator) as process,
+    ):
+        assert process.said() == [512]
         assert process.said() == ["child", 0]
         assert_parent_goes_on(process)
 
@@ -138,7 +141,7 @@ if __name__ == "__main__":
 def test_a_worker_process_that_does_not_close_gives_its_session_back(method: str, tmp_path: Path) -> None:
     file = tmp_path / "workers.py"
     file.write_text(WORKERS)
-    with Emulator(record=False, size=(512, 512)) as emulator:
+    with Emulator(record=False, size=(512, 64)) as emulator:
         with python(str(file), method, emulator.api_url, "ody_test") as process:
             assert process.line().startswith("stream-")
             assert process.line() == "0"

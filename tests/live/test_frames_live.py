@@ -32,13 +32,13 @@ SOON_S: Final = 10.0
 
 def test_frames_wait_for_a_stream(session: Session, in_background: Background) -> None:
     waiting = in_background(next, session.frames(timeout=PATIENCE_S))
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     assert waiting.result(PATIENCE_S).index == 0
 
 
 def test_frames_are_collected_from_the_call_on(session: Session) -> None:
     frames = session.frames("error", 64, timeout=SOON_S)
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     eventually(lambda: frame_has_come(session, 5))
     taken = take(frames, 5)
     assert [frame.index for frame in taken] == [0, 1, 2, 3, 4]
@@ -48,7 +48,7 @@ def test_frames_are_collected_from_the_call_on(session: Session) -> None:
 def test_frames_at_a_smooth_pace_are_the_same_frames(session: Session) -> None:
     live, smooth = session.frames("error", 64, timeout=SOON_S), session.frames("error", 64, pace="smooth")
     assert session.stats().target_delay_ms == 0
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     assert [frame.index for frame in take(smooth, 20)] == list(range(20))
     assert [number_of(frame) for frame in take(live, 20)] == list(range(20))
     session.end_stream()
@@ -60,7 +60,7 @@ def test_frames_at_a_smooth_pace_are_the_same_frames(session: Session) -> None:
 
 
 def test_frames_that_are_asked_for_later_start_later(session: Session) -> None:
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     eventually(lambda: frame_has_come(session, 5))
     assert next(session.frames(timeout=SOON_S)).index > 5
 
@@ -81,7 +81,7 @@ def test_a_frame_tells_when_it_came_and_shows_its_picture(session: Session) -> N
 
 def test_the_latest_frame_is_there_while_the_stream_is(session: Session) -> None:
     assert session.latest_frame is None
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     eventually(lambda: frame_has_come(session, 3))
     session.end_stream()
     assert session.latest_frame is None
@@ -92,7 +92,7 @@ def test_the_latest_frame_is_there_while_the_stream_is(session: Session) -> None
 
 def test_drop_oldest_keeps_the_newest_ones_and_counts_the_others(session: Session) -> None:
     frames = session.frames("drop_oldest", 4, timeout=SOON_S)
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     eventually(lambda: frame_has_come(session, 12))
     taken = take(frames, 10)
     assert taken[0].index >= 9
@@ -103,7 +103,7 @@ def test_drop_oldest_keeps_the_newest_ones_and_counts_the_others(session: Sessio
 
 def test_latest_gives_the_newest_only(session: Session) -> None:
     frames = session.frames("latest", timeout=SOON_S)
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     for least in (5, 12):
         eventually(functools.partial(frame_has_come, session, least))
         frame = next(frames)
@@ -113,7 +113,7 @@ def test_latest_gives_the_newest_only(session: Session) -> None:
 
 def test_error_hands_out_what_waited_and_then_raises(session: Session) -> None:
     frames = session.frames("error", 3, timeout=SOON_S)
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     eventually(lambda: frame_has_come(session, 5))
     assert [frame.index for frame in take(frames, 3)] == [0, 1, 2]
     with pytest.raises(OdysseyStreamError, match=r"A video frame was lost: 3 were already waiting") as caught:
@@ -125,7 +125,7 @@ def test_error_hands_out_what_waited_and_then_raises(session: Session) -> None:
 def test_a_slow_iterator_does_not_hold_up_a_fast_one(session: Session) -> None:
     slow = session.frames("drop_oldest", 1, timeout=SOON_S)
     fast = session.frames("error", 64, timeout=SOON_S)
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     assert [frame.index for frame in take(fast, 10)] == list(range(10))
     assert next(slow).index >= 9
 
@@ -140,7 +140,7 @@ def test_several_iterators_share_the_same_pictures(session: Session, in_backgrou
         return [(number_of(frame), frame) for frame in take(iterators[number], 8)]
 
     watching = [in_background(watch, number) for number in range(len(iterators))]
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     first, *others = [watched.result(PATIENCE_S) for watched in watching]
     for other in others:
         assert [number for number, _ in other] == [number for number, _ in first] == list(range(8))
@@ -157,7 +157,7 @@ def test_an_iterator_goes_on_after_a_timeout(emulator: Emulator, session: Sessio
     assert str(caught.value) == "No video frame arrived within 0.1 s"
     assert isinstance(caught.value, TimeoutError)
     emulator.faults.add(Fault(step="media", action="silence", after=3, times=20))
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     indices: list[int] = []
     timeouts = 0
     while len(indices) < 8:
@@ -175,7 +175,7 @@ def test_an_iterator_goes_on_after_a_timeout(emulator: Emulator, session: Sessio
 
 def test_iteration_ends_with_the_stream(session: Session, in_background: Background) -> None:
     frames = session.frames(timeout=PATIENCE_S)
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     next(frames)
     watching = in_background(lambda: sum(1 for _ in frames))
     eventually(lambda: frame_has_come(session, 5))
@@ -186,7 +186,7 @@ def test_iteration_ends_with_the_stream(session: Session, in_background: Backgro
 
 def test_iteration_ends_when_the_session_is_left(session: Session, in_background: Background) -> None:
     frames = session.frames(timeout=PATIENCE_S)
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     next(frames)
     watching = in_background(lambda: sum(1 for _ in frames))
     session.disconnect()
@@ -203,7 +203,7 @@ def test_waiting_for_a_stream_ends_when_the_session_is_left(session: Session, in
 def test_iteration_ends_when_the_service_closes_cleanly(emulator: Emulator, session: Session) -> None:
     emulator.faults.add(Fault(step="media", action="close", code=1000, after=5))
     frames = session.frames(timeout=SOON_S)
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     assert list(frames)
     assert session.has_ended
     session.wait(timeout=SOON_S)
@@ -212,7 +212,7 @@ def test_iteration_ends_when_the_service_closes_cleanly(emulator: Emulator, sess
 def test_iteration_raises_what_broke_the_session(emulator: Emulator, session: Session) -> None:
     emulator.faults.add(Fault(step="media", action="error", reason="streamer_disconnected", after=5))
     frames = session.frames(timeout=SOON_S)
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     with pytest.raises(OdysseyConnectionError, match=r"^Streamer disconnected$") as caught:
         for _ in frames:
             pass
@@ -227,7 +227,7 @@ def test_iteration_raises_what_broke_the_connection_where_it_is_not_rejoined(
     emulator.faults.add(Fault(step="media", action="drop", after=5))
     with make_client(emulator, reconnect=False).connect() as session:
         frames = session.frames(timeout=SOON_S)
-        session.start_stream("A cat")
+        session.start_stream("A cat", portrait=False)
         with pytest.raises(OdysseyConnectionError) as caught:
             for _ in frames:
                 pass
@@ -247,7 +247,7 @@ def test_there_are_no_frames_after_leaving(session: Session) -> None:
 
 
 def test_leaving_the_loop_lets_go_of_the_queue(session: Session) -> None:
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     frames = session.frames(timeout=SOON_S)
     queue = weakref.ref(frames._queue)  # type: ignore[attr-defined]  # where the frames wait
     for frame in frames:
@@ -270,11 +270,11 @@ def test_a_frame_outlives_its_session(session: Session) -> None:
 
 
 def test_an_iterator_belongs_to_one_stream(session: Session) -> None:
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     frames = session.frames(timeout=SOON_S)
     next(frames)
     session.end_stream()
-    session.start_stream("A dog")
+    session.start_stream("A dog", portrait=False)
     eventually(lambda: frame_has_come(session, 1))
     assert len(list(frames)) <= 4
 
@@ -284,7 +284,7 @@ def test_a_stream_begins_with_its_own_first_frame(pause_s: float, session: Sessi
     first = []
     for _ in range(4):
         frames = session.frames("latest", timeout=PATIENCE_S)
-        session.start_stream("A cat")
+        session.start_stream("A cat", portrait=False)
         first.append(number_of(next(frames)))
         while number_of(next(frames)) < 20:
             pass
@@ -297,7 +297,7 @@ def test_a_stream_begins_with_its_own_first_frame(pause_s: float, session: Sessi
 def test_frames_are_counted_anew_in_each_stream(session: Session) -> None:
     for _ in range(2):
         frames = session.frames("error", 64, timeout=SOON_S)
-        session.start_stream("A cat")
+        session.start_stream("A cat", portrait=False)
         assert [frame.index for frame in take(frames, 3)] == [0, 1, 2]
         session.end_stream()
 

@@ -18,7 +18,7 @@ from tests.support.waits import WAITS, have_struck, waiting_for
 @pytest.mark.parametrize("where", WAITS)
 def test_an_interrupt_raises_at_once_and_leaves_nothing_behind(where: str) -> None:
     faults, _, _ = WAITS[where]
-    with Emulator(record=False, size=(512, 512)) as emulator:
+    with Emulator(record=False, size=(512, 64)) as emulator:
         emulator.faults.add(*faults)
         with script(waiting_for(where), emulator.api_url) as process:
             assert process.said() == ["alive"]
@@ -36,7 +36,7 @@ def test_an_interrupt_raises_at_once_and_leaves_nothing_behind(where: str) -> No
 def test_an_interrupt_that_nobody_catches_ends_the_script_with_one_traceback(where: str) -> None:
     faults, before, wait = WAITS[where]
     code = f"{before}\nsay('waiting')\n{wait}"
-    with Emulator(record=False, size=(512, 512)) as emulator:
+    with Emulator(record=False, size=(512, 64)) as emulator:
         emulator.faults.add(*faults)
         with script(code, emulator.api_url) as process:
             assert process.said() == ["waiting"]
@@ -58,7 +58,7 @@ with client, client.connect() as session:
         if frame.index == 5:
             say("waiting")
 """
-    with Emulator(record=False, size=(512, 512)) as emulator:
+    with Emulator(record=False, size=(512, 64)) as emulator:
         with script(code, emulator.api_url) as process:
             assert process.said() == ["waiting"]
             process.signal(signal.SIGINT)
@@ -80,7 +80,7 @@ with client.connect() as session:
 client.close()
 """
     faults = (Fault(step="signaling offer", action="silence"),)
-    with Emulator(record=False, size=(512, 512)) as emulator:
+    with Emulator(record=False, size=(512, 64)) as emulator:
         emulator.faults.add(*faults)
         with script(code, emulator.api_url) as process:
             assert process.said() == ["waiting"]

@@ -28,7 +28,7 @@ SOON_S: Final = 10.0
 
 @pytest.mark.parametrize("how", LOSSES)
 def test_a_lost_connection_is_rejoined_and_frames_go_on(how: str, emulator: Emulator, session: Session) -> None:
-    session_id, stream_id = session.session_id, session.start_stream("A cat")
+    session_id, stream_id = session.session_id, session.start_stream("A cat", portrait=False)
     frames = session.frames(timeout=SOON_S)
     before = take(frames, 3)[-1]
     lost = lose(emulator, session, how)
@@ -46,7 +46,7 @@ def test_a_lost_connection_is_rejoined_and_frames_go_on(how: str, emulator: Emul
 def test_while_it_rejoins_it_is_reconnecting(
     emulator: Emulator, client: Odyssey, session: Session, in_background: Background
 ) -> None:
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     emulator.faults.add(DEAF)
     lost = lose(emulator, session)
     assert isinstance(lost, OdysseyStreamError)
@@ -66,25 +66,25 @@ def test_while_it_rejoins_it_is_reconnecting(
 def test_a_start_that_meets_the_loss_fails_and_can_be_repeated(emulator: Emulator, session: Session) -> None:
     emulator.faults.add(Fault(step="stream start", action="drop"))
     with pytest.raises(OdysseyStreamError, match=r"^The connection ended before the answer: "):
-        session.start_stream("A cat", timeout=PATIENCE_S)
-    assert session.start_stream("A cat", timeout=PATIENCE_S)
+        session.start_stream("A cat", portrait=False, timeout=PATIENCE_S)
+    assert session.start_stream("A cat", portrait=False, timeout=PATIENCE_S)
 
 
 def test_an_end_that_meets_the_loss_fails_and_another_stream_can_start(
     emulator: Emulator, session: Session
 ) -> None:
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     emulator.faults.add(Fault(step="stream end", action="drop"))
     with pytest.raises(OdysseyStreamError, match=r"^The connection ended before the answer: "):
         session.end_stream(timeout=PATIENCE_S)
     # The service did not get the call: its stream still runs, and only the client can end it.
-    assert session.start_stream("A dog", timeout=PATIENCE_S)
+    assert session.start_stream("A dog", portrait=False, timeout=PATIENCE_S)
 
 
 def test_leaving_while_it_rejoins_ends_it_and_gives_the_session_back(
     emulator: Emulator, session: Session, in_background: Background
 ) -> None:
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     frames = session.frames()
     emulator.faults.add(DEAF)
     lose(emulator, session)
@@ -103,7 +103,7 @@ def test_leaving_a_service_that_is_gone_does_not_take_long(
     emulator: Emulator, session: Session, in_background: Background
 ) -> None:
     emulator.faults.add(DEAF)
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     lose(emulator, session)
     eventually(lambda: session.status is ConnectionStatus.RECONNECTING)
     in_background(session.disconnect).result(SOON_S)
@@ -113,7 +113,7 @@ def test_leaving_a_service_that_is_gone_does_not_take_long(
 def test_a_session_that_the_service_has_forgotten_fails_with_the_reason(
     emulator: Emulator, client: Odyssey, session: Session
 ) -> None:
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     frames = session.frames(timeout=SOON_S)
     emulator.faults.add(
         Fault(step="POST /sessions/token", action="answer", status=404, body={"detail": "Session not found"})
@@ -130,7 +130,7 @@ def test_a_session_that_the_service_has_forgotten_fails_with_the_reason(
 
 def test_a_session_that_may_not_be_rejoined_fails_with_the_reason(emulator: Emulator, session: Session) -> None:
     emulator.faults.add(Fault(step="signaling handshake", action="answer", status=403))
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     lose(emulator, session)
     with pytest.raises(OdysseyAuthError, match=r"^Session token refused"):
         session.wait(timeout=SOON_S)
@@ -140,7 +140,7 @@ def test_a_session_that_may_not_be_rejoined_fails_with_the_reason(emulator: Emul
 def test_without_reconnect_a_loss_is_the_end(how: str, emulator: Emulator, make_client: MakeClient) -> None:
     client = make_client(emulator, reconnect=False)
     session = client.connect()
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     frames = session.frames(timeout=SOON_S)
     lost = lose(emulator, session, how)
     with pytest.raises(OdysseyConnectionError) as caught:
@@ -155,7 +155,7 @@ def test_without_reconnect_a_loss_is_the_end(how: str, emulator: Emulator, make_
 
 
 def test_a_clean_end_by_the_service_is_no_loss(emulator: Emulator, client: Odyssey, session: Session) -> None:
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     emulator.faults.add(Fault(step="stream update", action="close", code=1000))
     with pytest.raises(OdysseyStreamError, match=r"The service ended the session") as caught:
         session.interact("Night", timeout=PATIENCE_S)
@@ -165,7 +165,7 @@ def test_a_clean_end_by_the_service_is_no_loss(emulator: Emulator, client: Odyss
 
 
 def test_a_service_that_stops_says_so(emulator: Emulator, client: Odyssey, session: Session) -> None:
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     emulator.stop()
     with pytest.raises(OdysseyError, match=r"^Streamer disconnected$"):
         session.wait(timeout=SOON_S)
@@ -175,7 +175,7 @@ def test_a_service_that_stops_says_so(emulator: Emulator, client: Odyssey, sessi
 
 
 def test_losses_one_after_another_are_all_rejoined(emulator: Emulator, session: Session) -> None:
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     for _ in range(3):
         lose(emulator, session)
         assert "Day" in session.interact("Day", timeout=SOON_S)

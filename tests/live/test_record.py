@@ -85,7 +85,7 @@ def test_what_arrives_is_in_the_file_while_frames_are_consumed_elsewhere(session
 
 def test_it_needs_nobody_who_looks_at_the_frames(session: Session, path: Path) -> None:
     recording = session.record(str(path))
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     eventually(lambda: recording.frames >= 10)
     recording.close()
     recording.close()
@@ -95,12 +95,12 @@ def test_it_needs_nobody_who_looks_at_the_frames(session: Session, path: Path) -
 
 def test_it_goes_on_from_one_stream_to_the_next(session: Session, path: Path) -> None:
     with session.record(path) as recording:
-        session.start_stream("A cat")
+        session.start_stream("A cat", portrait=False)
         eventually(lambda: frame_has_come(session, 5))
         session.end_stream()
         first = recording.frames
         threading.Event().wait(0.5)
-        session.start_stream("A dog")
+        session.start_stream("A dog", portrait=False)
         eventually(lambda: frame_has_come(session, 5))
     found = read(path)
     (split,) = [place for place, number in enumerate(numbers(found)) if number == 0 and place]
@@ -111,7 +111,7 @@ def test_it_goes_on_from_one_stream_to_the_next(session: Session, path: Path) ->
 
 
 def test_a_lost_connection_is_a_gap_in_it(emulator: Emulator, session: Session, path: Path) -> None:
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     frames = session.frames(timeout=PATIENCE_S)
     events = session.events(timeout=PATIENCE_S)
     with session.record(path):
@@ -135,7 +135,7 @@ def test_a_lost_connection_is_a_gap_in_it(emulator: Emulator, session: Session, 
 def test_a_streamer_that_pauses_is_a_gap_in_it(emulator: Emulator, session: Session, path: Path) -> None:
     emulator.faults.add(Fault(step="media", action="silence", after=10, times=30))
     with session.record(path) as recording:
-        session.start_stream("A cat")
+        session.start_stream("A cat", portrait=False)
         eventually(lambda: recording.frames >= 20)
     steps = [later[0] - earlier[0] for earlier, later in itertools.pairwise(read(path))]
     assert max(steps) > 1000
@@ -144,7 +144,7 @@ def test_a_streamer_that_pauses_is_a_gap_in_it(emulator: Emulator, session: Sess
 
 def test_leaving_the_session_finishes_it(session: Session, path: Path) -> None:
     recording = session.record(path)
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     eventually(lambda: recording.frames >= 5)
     session.disconnect()
     assert not recording.is_recording
@@ -155,7 +155,7 @@ def test_leaving_the_session_finishes_it(session: Session, path: Path) -> None:
 
 def test_closing_the_client_inside_the_block_does_no_harm(client: Odyssey, session: Session, path: Path) -> None:
     with session.record(path) as recording:
-        session.start_stream("A cat")
+        session.start_stream("A cat", portrait=False)
         eventually(lambda: recording.frames >= 5)
         client.close()
     assert len(read(path)) == recording.frames
@@ -167,7 +167,7 @@ def test_a_session_that_fails_leaves_what_had_come(
     session = make_client(emulator, reconnect=False).connect()
     emulator.faults.add(Fault(step="media", action="drop", after=12))
     with session.record(path) as recording:
-        session.start_stream("A cat")
+        session.start_stream("A cat", portrait=False)
         with pytest.raises(OdysseyConnectionError):
             session.wait(timeout=SOON_S)
     assert recording.frames == len(read(path)) > 5
@@ -179,7 +179,7 @@ def test_it_can_be_begun_and_ended_by_handlers(client: Odyssey, path: Path) -> N
         on_stream_started=lambda _: made.append(session.record(path)),
         on_interact_acknowledged=lambda _: made[0].close(),
     )
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     eventually(lambda: made and made[0].frames >= 5)
     session.interact("Night")
     eventually(lambda: not made[0].is_recording)
@@ -190,7 +190,7 @@ def test_it_can_be_begun_and_ended_by_handlers(client: Odyssey, path: Path) -> N
 def test_several_at_once_and_a_slow_iterator_do_not_disturb_each_other(
     session: Session, tmp_path: Path, in_background: Background
 ) -> None:
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     lossless = session.frames("error", 64, timeout=SOON_S)
     idle = session.frames()
     with session.record(tmp_path / "a.mp4") as first, session.record(tmp_path / "b.mp4") as second:
@@ -203,14 +203,14 @@ def test_several_at_once_and_a_slow_iterator_do_not_disturb_each_other(
 def test_a_place_that_cannot_be_written_is_told_at_once_and_harms_nothing(
     session: Session, tmp_path: Path
 ) -> None:
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     with pytest.raises(FileNotFoundError):
         session.record(tmp_path / "nowhere" / "cat.mp4")
     assert next(session.frames(timeout=SOON_S))
 
 
 def test_a_disk_that_is_full_is_told_at_the_end_and_harms_nothing(session: Session) -> None:
-    session.start_stream("A cat")
+    session.start_stream("A cat", portrait=False)
     recording = session.record("/dev/full")
     eventually(lambda: not recording.is_recording)
     with pytest.raises(OSError, match="No space left on device"):

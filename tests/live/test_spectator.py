@@ -27,7 +27,7 @@ from odyssey_proto import (
 from odyssey_proto._video import stamp
 from odyssey_proto.emulator._faults.script import Fault
 from tests.support.broadcasts import Broadcaster, broadcasting
-from tests.support.processes import PATIENCE_S, emulator_process, eventually, python
+from tests.support.processes import PATIENCE_S, emulator_process, eventually, loaded_python, python
 from tests.support.servers import HttpServer, Server, answer, json_answer
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def test_several_iterators_run_side_by_side(info: BroadcastInfo) -> None:
 
 
 def test_pictures_that_are_larger_than_the_spectator_allows_end_the_broadcast(info: BroadcastInfo) -> None:
-    with pytest.raises(OdysseyConnectionError) as caught, spectate(info, max_pixels=512 * 511) as spectator:
+    with pytest.raises(OdysseyConnectionError) as caught, spectate(info, max_pixels=512 * 63) as spectator:
         next(spectator.frames(timeout=PATIENCE_S))
     assert caught.value.code == "picture_too_large"
 
@@ -338,7 +338,7 @@ def test_a_script_that_does_not_disconnect_ends_and_says_goodbye(
 
 
 def test_ctrl_c_ends_watching(emulator: Emulator, info: BroadcastInfo) -> None:
-    with python("-c", SCRIPT + "for frame in frames: pass", info.webrtc_url, info.spectator_token) as process:
+    with loaded_python(SCRIPT + "for frame in frames: pass", info.webrtc_url, info.spectator_token) as process:
         assert process.line() == "watching"
         process.signal(signal.SIGINT)
         assert process.ended() != 0
@@ -382,7 +382,7 @@ os.waitpid(child, 0)
 next(frames)
 print("goes on", flush=True)
 """
-    with python("-c", SCRIPT + forks, info.webrtc_url, info.spectator_token) as process:
+    with loaded_python(SCRIPT + forks, info.webrtc_url, info.spectator_token) as process:
         assert process.line() == "watching"
         assert process.line() == "forked False"
         assert process.line() == "goes on"
@@ -481,7 +481,7 @@ def test_a_goodbye_that_fails_holds_nothing_up(emulator: Emulator, info: Broadca
 def test_ctrl_c_ends_connecting(nothing_left: None) -> None:
     with (
         Server(lambda connection: connection.hang()) as server,
-        python("-c", SCRIPT, server.url, "token") as process,
+        loaded_python(SCRIPT, server.url, "token") as process,
     ):
         eventually(lambda: server.accepted)
         process.signal(signal.SIGINT)

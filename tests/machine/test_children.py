@@ -118,7 +118,7 @@ def test_a_child_that_does_not_close_gives_its_session_back(library: str, end: s
         pytest.skip(f"needs {library}")
     file = tmp_path / "workers.py"
     file.write_text(program(end))
-    with Emulator(record=False, size=(512, 512)) as emulator:
+    with Emulator(record=False, size=(512, 64)) as emulator:
         with python(str(file), library, emulator.api_url, "ody_test") as process:
             assert process.line() == "connected"
             process.tell()
@@ -139,7 +139,7 @@ def test_a_child_whose_thread_goes_on_gives_its_session_back_after_it(
     file.write_text(
         PROGRAM.format(body=f"    process = mp.Process(target={child})\n    process.start()\n    process.join()")
     )
-    with Emulator(record=False, size=(512, 512)) as emulator:
+    with Emulator(record=False, size=(512, 64)) as emulator:
         with python(str(file), library, emulator.api_url, "ody_test") as process:
             assert process.line() == "connected"
             assert process.ended() == 0

@@ -26,7 +26,7 @@ def test_a_client_may_be_closed_by_a_finalizer(act: str, make_emulator: MakeEmul
 
     owner = Owner()
     """
-    with script(code, emulator.api_url) as process:
+    with script(code, emulator.api_url, fresh=True) as process:
         assert process.line() == "closed"
         assert process.ended() == 0
         assert process.stderr == ""
@@ -49,7 +49,7 @@ def test_what_a_suspended_generator_holds_may_be_left_at_the_end(make_emulator: 
     going = streaming()
     next(going)
     """
-    with script(code, emulator.api_url) as process:
+    with script(code, emulator.api_url, fresh=True) as process:
         assert process.line() == "left"
         assert process.ended() == 0
         assert process.stderr == ""
@@ -70,6 +70,6 @@ def test_another_call_out_of_a_finalizer_raises_at_once(make_emulator: MakeEmula
 
     owner = Owner()
     """
-    with script(code, emulator.api_url) as process:
+    with script(code, emulator.api_url, fresh=True) as process:
         assert process.line() == "shutting_down"
         assert process.ended() == 0

@@ -135,7 +135,7 @@ def test_a_file_that_was_not_downloaded_whole_is_not_kept_by_a_child(tmp_path: P
 
 @pytest.mark.parametrize("how", ["stop", "end of the with"])
 def test_an_emulator_belongs_to_the_process_that_started_it(how: str) -> None:
-    with Emulator(record=False, size=(512, 512)) as emulator:
+    with Emulator(record=False, size=(512, 64)) as emulator:
         folder = emulator._storage._folder  # type: ignore[union-attr]
         assert in_child(emulator.stop if how == "stop" else lambda: emulator.__exit__(None, None, None)) == "None"
         assert folder.exists()

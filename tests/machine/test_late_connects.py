@@ -25,7 +25,7 @@ def attempt():
 def test_what_is_called_at_the_end_of_the_process_cannot_connect(emulator: Emulator) -> None:
     """Python calls last what was registered first."""
     code = f"{TRY}\nfrom odyssey_proto._base import process_end\nprocess_end._actions.insert(0, attempt)"
-    with script(code, emulator.api_url) as process:
+    with script(code, emulator.api_url, fresh=True) as process:
         assert process.said() == ["shutting_down", "This process is ending: connect earlier"]
         assert process.ended() == 0
         assert process.stderr == ""
@@ -46,5 +46,5 @@ except OdysseyError as error:
 client.close()
 ''')
 """
-    with script(code, emulator.api_url) as process:
+    with script(code, emulator.api_url, fresh=True) as process:
         assert process.said() == ["no_threads"]

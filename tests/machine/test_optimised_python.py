@@ -45,7 +45,7 @@ print(json.dumps([__debug__, heard != [], sorted(shapes), recording.frames > 0,
 
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
-    with Emulator(size=(512, 512)) as emulator:
+    with Emulator(size=(512, 64)) as emulator:
         yield emulator
 
 
@@ -60,7 +60,7 @@ def test_a_program_runs(option: str, emulator: Emulator, tmp_path: Path) -> None
         check=False,
     )
     assert done.stderr == ""
-    assert json.loads(done.stdout) == [False, True, [[512, 512, 3]], True, True, "completed", "not_found"]
+    assert json.loads(done.stdout) == [False, True, [[64, 512, 3]], True, True, "completed", "not_found"]
 
 
 def test_the_emulator_and_the_demo_run(tmp_path: Path) -> None:

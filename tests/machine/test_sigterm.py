@@ -63,7 +63,7 @@ while True:
 
 @pytest.mark.parametrize("doing", DOING)
 def test_the_session_is_given_back_and_the_process_ends_as_it_would_have(doing: str) -> None:
-    with Emulator(record=False, size=(512, 512)) as emulator:
+    with Emulator(record=False, size=(512, 64)) as emulator:
         with script(STREAM + DOING[doing], emulator.api_url, close_on_sigterm=True) as process:
             assert process.said() == ["ready"]
             process.signal(signal.SIGTERM)
@@ -107,7 +107,7 @@ say('recorded')
 session.wait()
 """
     with (
-        Emulator(record=False, size=(512, 512)) as emulator,
+        Emulator(record=False, size=(512, 64)) as emulator,
         script(code, emulator.api_url, close_on_sigterm=True) as process,
     ):
         assert process.said() == ["recorded"]
@@ -120,7 +120,7 @@ session.wait()
 
 def test_without_being_asked_for_it_changes_nothing() -> None:
     code = f"{STREAM}import signal\nsay(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)\nsession.wait()"
-    with Emulator(record=False, size=(512, 512)) as emulator, script(code, emulator.api_url) as process:
+    with Emulator(record=False, size=(512, 64)) as emulator, script(code, emulator.api_url) as process:
         assert process.said() == [True]
         process.signal(signal.SIGTERM)
         assert process.ended() == -signal.SIGTERM
@@ -132,7 +132,7 @@ def test_a_handler_of_the_program_is_left_alone(when: str) -> None:
     handler = "import signal\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
     client = "client = Odyssey(sys.argv[2], api_url=sys.argv[1], close_on_sigterm=True)\n"
     code = (handler + client if when == "before" else client + handler) + STREAM + "say('ready')\nsession.wait()"
-    with Emulator(record=False, size=(512, 512)) as emulator:
+    with Emulator(record=False, size=(512, 64)) as emulator:
         with script(code, emulator.api_url) as process:
             assert process.said() == ["ready"]
             process.signal(signal.SIGTERM)
@@ -182,7 +182,7 @@ for _ in range(2):
 def test_the_first_process_of_a_container_ends_too() -> None:
     """The kernel ignores a signal for it that has no handler, also if it sends it to itself."""
     code = f"{STREAM}import os\nsay(os.getpid())\nsession.wait()"
-    with Emulator(record=False, size=(512, 512)) as emulator:
+    with Emulator(record=False, size=(512, 64)) as emulator:
         command = script_arguments(code, emulator.api_url, close_on_sigterm=True)
         with subprocess.Popen(
             ["unshare", "--pid", "--fork", *command], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

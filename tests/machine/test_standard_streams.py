@@ -160,7 +160,7 @@ def test_a_demo_whose_reader_has_left_is_no_traceback(tmp_path: Path) -> None:
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with Emulator(record=False, size=(512, 512)) as emulator:
+    with Emulator(record=False, size=(512, 64)) as emulator:
         yield emulator.api_url
 
 

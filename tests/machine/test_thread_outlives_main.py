@@ -42,11 +42,11 @@ print(next(session.frames(timeout=20)).data.shape)
 """
 
 WORK: Final = {
-    "a stream": (STREAM, "(512, 512, 3)"),
+    "a stream": (STREAM, "(64, 512, 3)"),
     "a recording": (
         STREAM.replace("print", "recording = session.record(sys.argv[2]); frames = session.frames(); print")
         + "for _ in range(5): next(frames)\nrecording.close()",
-        "(512, 512, 3)",
+        "(64, 512, 3)",
     ),
     "a call": ("print(client.list_stream_recordings(limit=1).total)", "0"),
     "a broadcast": (
@@ -56,17 +56,17 @@ session.start_stream("A cat", portrait=False, broadcast=True)
 info = session.wait_for_broadcast()
 print(next(client.watch(info).frames(timeout=20)).data.shape)
 """,
-        "(512, 512, 3)",
+        "(64, 512, 3)",
     ),
     "an emulator": (
         """
 from odyssey_proto.emulator import Emulator
-with Emulator(size=(512, 512)) as emulator, Odyssey(emulator.api_key, api_url=emulator.api_url) as own:
+with Emulator(size=(512, 64)) as emulator, Odyssey(emulator.api_key, api_url=emulator.api_url) as own:
     with own.connect() as session:
         session.start_stream("A cat", portrait=False)
         print(next(session.frames(timeout=20)).data.shape)
 """,
-        "(512, 512, 3)",
+        "(64, 512, 3)",
     ),
 }
 
@@ -82,9 +82,9 @@ REFUSED: Final = sys.version_info[:3] in ((3, 12, 0), (3, 12, 1))
 @pytest.mark.skipif(REFUSED, reason="this Python starts no thread once the main thread has ended")
 @pytest.mark.parametrize("before", BEFORE)
 def test_a_thread_that_outlives_the_main_thread_connects(before: str) -> None:
-    with Emulator(record=False, size=(512, 512), streamers=2) as emulator:
+    with Emulator(record=False, size=(512, 64), streamers=2) as emulator:
         with python("-c", program(BEFORE[before], STREAM), emulator.api_url) as process:
-            assert process.line() == "(512, 512, 3)"
+            assert process.line() == "(64, 512, 3)"
             assert process.ended() == 0
             assert process.stderr == ""
         assert sessions_are_free(emulator.api_url)
@@ -95,7 +95,7 @@ def test_a_thread_that_outlives_the_main_thread_connects(before: str) -> None:
 def test_it_does_what_the_main_thread_could(work: str, tmp_path_factory: pytest.TempPathFactory) -> None:
     code, result = WORK[work]
     video = tmp_path_factory.mktemp("videos") / "cat.mp4"
-    with Emulator(record=False, size=(512, 512)) as emulator:
+    with Emulator(record=False, size=(512, 64)) as emulator:
         with python("-c", program("", code), emulator.api_url, str(video)) as process:
             assert process.line() == result
             assert process.ended() == 0

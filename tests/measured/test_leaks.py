@@ -35,7 +35,7 @@ say(warm, left())
 client.close()
 say(left())
 """
-    with emulator_process() as (_, url), script(code, url) as process:
+    with emulator_process(size=(512, 512)) as (_, url), script(code, url, fresh=True) as process:
         warm, after = process.said(60)
         (closed,) = process.said()
         assert process.ended() == 0
@@ -63,7 +63,7 @@ while len(threading.enumerate()) > 1 and time.monotonic() < gives_up_at:
     time.sleep(0.05)
 say(left())
 """
-    with Emulator(record=False) as emulator, script(code, emulator.api_url) as process:
+    with Emulator(record=False) as emulator, script(code, emulator.api_url, fresh=True) as process:
         (found,) = process.said()
         assert found["threads"] == ["MainThread"]
         assert found["kept"] == []

@@ -41,7 +41,7 @@ def test_an_interrupt_raises_at_once(where: str) -> None:
     faults, _, _ = WAITS[where]
     with Emulator(record=False) as emulator:
         emulator.faults.add(*faults)
-        with script(waiting_for(where), emulator.api_url) as process:
+        with script(waiting_for(where), emulator.api_url, fresh=True) as process:
             assert process.said() == ["alive"]
             assert process.said() == ["waiting"]
             eventually(lambda: have_struck(emulator, faults))
@@ -68,7 +68,7 @@ try:
 except KeyboardInterrupt:
     say(time.monotonic())
 """
-    with Emulator(record=False) as emulator, script(code, emulator.api_url) as process:
+    with Emulator(record=False) as emulator, script(code, emulator.api_url, fresh=True) as process:
         assert process.said() == ["waiting"]
         interrupted_at = process.signal(signal.SIGINT)
         (raised_at,) = process.said()
@@ -90,7 +90,7 @@ began_at = time.monotonic()
 client.close()
 say(time.monotonic() - began_at)
 """
-    with Emulator(record=False) as emulator, script(code, emulator.api_url) as process:
+    with Emulator(record=False) as emulator, script(code, emulator.api_url, fresh=True) as process:
         (took_s,) = process.said()
         assert process.ended(ENDS_WITHIN_S) == 0
     assert took_s < ENDS_WITHIN_S
@@ -103,7 +103,7 @@ while session.status == "connected":
     time.sleep(0.05)
 say(session.status)
 """
-    with emulator_process() as (emulator, url), script(STREAM + code, url) as process:
+    with emulator_process() as (emulator, url), script(STREAM + code, url, fresh=True) as process:
         assert process.said() == ["streaming"]
         emulator.signal(signal.SIGKILL)
         assert process.said(NOTICED_WITHIN_S) == ["reconnecting"]
@@ -117,7 +117,10 @@ began_at = time.monotonic()
 client.close()
 say(time.monotonic() - began_at, [thread.name for thread in threading.enumerate()])
 """
-    with emulator_process() as (emulator, url), script(f"{STREAM}\nsay('streaming')\n{code}", url) as process:
+    with (
+        emulator_process() as (emulator, url),
+        script(f"{STREAM}\nsay('streaming')\n{code}", url, fresh=True) as process,
+    ):
         assert process.said() == ["streaming"]
         emulator.signal(signal.SIGSTOP)
         process.tell()
@@ -130,7 +133,7 @@ say(time.monotonic() - began_at, [thread.name for thread in threading.enumerate(
 
 def test_a_script_that_does_not_close_ends_in_time_when_the_network_is_dead() -> None:
     code = "say('streaming'); sys.stdin.readline()"
-    with emulator_process() as (emulator, url), script(STREAM + code, url) as process:
+    with emulator_process() as (emulator, url), script(STREAM + code, url, fresh=True) as process:
         assert process.said() == ["streaming"]
         emulator.signal(signal.SIGSTOP)
         process.tell()
@@ -146,7 +149,7 @@ try:
 except OdysseyConnectionTimeoutError as error:
     say(error.code)
 """
-    with emulator_process() as (emulator, url), script(f"say('alive')\n{code}", url) as process:
+    with emulator_process() as (emulator, url), script(f"say('alive')\n{code}", url, fresh=True) as process:
         assert process.said() == ["alive"]
         emulator.signal(signal.SIGSTOP)
         process.tell()

@@ -1,6 +1,7 @@
-"""Emulators in processes of their own that start at once: forked from one that has loaded everything.
+"""Emulators and scripts in processes of their own that start at once: forked from one that has loaded everything.
 
-Loading takes a second of a core, and hundreds of tests need such an emulator. Not on Windows, which has no fork.
+Loading takes up to a second of a core, and hundreds of tests need such a process. Windows has no fork, and so none
+of this.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import functools
+import importlib
 import json
 import os
 import select
@@ -17,19 +19,22 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, TYPE_CHECKING, Final
 
-from tests.support import watched
-from tests.support.forking import become, next_run
+from tests.support.forking import become, next_run, receive, send
 
-__all__ = ["AVAILABLE", "Run", "run"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["AVAILABLE", "Run", "run", "serve"]
 
 AVAILABLE: Final = hasattr(os, "fork")
-_MOST_BYTES: Final = 1 << 16
+_ROOT: Final = Path(__file__).parents[2]
+_START: Final = f"import sys; from {__name__} import serve; serve(*sys.argv[1:])"
 
 
 class Run:
-    """One emulator, with the part of `subprocess.Popen` that tests use."""
+    """One process, with the part of `subprocess.Popen` that tests use."""
 
     def __init__(self, sock: socket.socket, stdin: IO[str], stdout: IO[str]) -> None:
         self._answers = sock.makefile("r")
@@ -53,31 +58,37 @@ class Run:
         """Wait for its end and return its exit status, negative for a signal."""
         if self._status is None:
             if not select.select([self._sock], [], [], timeout)[0]:
-                raise subprocess.TimeoutExpired("emulator", timeout or 0)
+                raise subprocess.TimeoutExpired(str(self.pid), timeout or 0)
             self._status = int(self._answers.readline())
             self._answers.close()
             self._sock.close()
         return self._status
 
 
-def run(arguments: list[str], stderr: IO[str]) -> Run:
-    """Start ``python tests/support/watched.py ARGUMENTS``."""
+def run(program: str, arguments: list[str], stderr: IO[str]) -> Run:
+    """Start a program, in the environment and the folder of the caller.
+
+    An ``emulator`` runs as ``python tests/support/watched.py ARGUMENTS``, a ``script`` as ``python -c ARGUMENTS``.
+    """
     sock = socket.socket(socket.AF_UNIX)
-    sock.connect(_server())
+    sock.connect(_server(program))
     (child_in, stdin), (stdout, child_out) = os.pipe(), os.pipe()
-    socket.send_fds(sock, [json.dumps(arguments).encode()], [child_in, child_out, stderr.fileno()])
+    message = json.dumps([arguments, dict(os.environ), str(Path.cwd())]).encode()
+    send(sock, [child_in, child_out, stderr.fileno()], message)
     os.close(child_in)
     os.close(child_out)
     return Run(sock, os.fdopen(stdin, "w"), os.fdopen(stdout))
 
 
 @functools.cache
-def _server() -> str:
-    """Return the path of the socket of this process's server."""
+def _server(program: str) -> str:
+    """Return the path of the socket of this process's server of a program."""
     folder = tempfile.TemporaryDirectory(prefix="loaded-")
     path = f"{folder.name}/socket"
-    command = [sys.executable, "-m", __name__, path]
-    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True)
+    command = [sys.executable, "-c", _START, path, program]
+    server = subprocess.Popen(
+        command, cwd=_ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True
+    )
 
     def end() -> None:
         os.killpg(server.pid, signal.SIGKILL)
@@ -91,14 +102,49 @@ def _server() -> str:
     return path
 
 
-def _serve(path: str) -> None:
-    watched.load()
+def _load_emulator() -> None:
+    importlib.import_module("tests.support.watched").load()
+
+
+def _run_emulator() -> None:
+    importlib.import_module("tests.support.watched").main()
+
+
+def _load_client() -> None:
+    package = importlib.import_module("odyssey_proto")
+    for name in package.__all__:
+        getattr(package, name)
+    for name in ("aiortc", "av", "odyssey_proto._net.webrtc.peer"):
+        importlib.import_module(name)
+
+
+def _run_script() -> None:
+    code = sys.argv.pop(1)
+    variables = sys.modules["__main__"].__dict__  # the script is the main module
+    for name in [name for name in variables if not name.startswith("__")]:
+        del variables[name]
+    exec(compile(code, "<string>", "exec"), variables)
+
+
+_PROGRAMS: Final[dict[str, tuple[Callable[[], object], Callable[[], object]]]] = {
+    "emulator": (_load_emulator, _run_emulator),
+    "script": (_load_client, _run_script),
+}
+"""How each is loaded, which must start no thread, and how it then runs; by its name."""
+
+
+def serve(path: str, program: str) -> None:
+    """Fork for each run that is asked for at ``path``, and return at the end of a run, in its process."""
+    load, main = _PROGRAMS[program]
+    load()
     sock = next_run(path)
-    arguments, streams, *_ = socket.recv_fds(sock, _MOST_BYTES, 3)
+    streams, message = receive(sock)
     become(sock, streams)
-    sys.argv = [str(Path(watched.__file__)), *json.loads(arguments)]
-    watched.main()
-
-
-if __name__ == "__main__":
-    _serve(sys.argv[1])
+    arguments: list[str]
+    environment: dict[str, str]
+    arguments, environment, folder = json.loads(message)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder)
+    sys.argv = ["-c", *arguments]
+    main()

@@ -1,8 +1,8 @@
 """A command whose program is loaded once, and forked for each run: for commands that are run dozens of times.
 
 Each run is a process of its own, with the arguments, the folder, the streams and the environment of its caller,
-and with a status; an interrupt is passed on to it. This saves only the time for
-loading Python and the libraries. The program must start no thread while it loads.
+and with a status; an interrupt is passed on to it. This saves only the time for loading Python and the
+libraries. The program must start no thread while it loads.
 """
 
 from __future__ import annotations
@@ -13,13 +13,12 @@ import json
 import os
 import runpy
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 from typing import TYPE_CHECKING, Final
 
-from tests.support.forking import become, next_run
+from tests.support.forking import become, next_run, receive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +27,6 @@ __all__ = ["preloaded"]
 
 _ENDS_WITHIN_S: Final = 30.0
 _LIBRARIES: Final = ("aiohttp", "aiortc", "av", "odyssey_proto._net.webrtc.peer")
-_MOST_BYTES: Final = 1 << 20
 
 _RUN: Final = """
 import json, os, signal, socket, sys
@@ -77,10 +75,7 @@ def _serve(path: str, module: str) -> None:
         importlib.import_module(name)
     del sys.modules[module]  # each run executes it, as its main module
     sock = next_run(path)
-    head, streams, *_ = socket.recv_fds(sock, 10, 3)
-    call = b""
-    while len(call) < int(head):
-        call += sock.recv(_MOST_BYTES)
+    streams, call = receive(sock)
     become(sock, streams)
     environment, folder, arguments = json.loads(call)
     os.environ.clear()

@@ -1,7 +1,8 @@
 """Scripts in separate processes, as users run them.
 
-Only a separate process can be interrupted, reach its end or be killed. A script has a ``client`` of the
-emulator that the test names; ``say`` sends values to the test.
+Most are forked from a process that has loaded the library, and run as those of ``python -c`` do from there on.
+Only a separate process can be interrupted, reach its end or be killed. A script has a ``client`` of the emulator
+that the test names; ``say`` sends values to the test.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ __all__ = [
     "command",
     "emulator_process",
     "eventually",
+    "loaded_python",
     "python",
     "script",
     "script_arguments",
@@ -156,15 +158,21 @@ class Process:
 
 
 class _Loaded(Process):
-    """An emulator that is forked from a process that has loaded it."""
+    """A program that is forked from a process that has loaded it (`loaded`); its name is the first argument."""
 
     def _start(self, arguments: Sequence[str], keep: Sequence[int]) -> loaded.Run:
-        return loaded.run([*arguments], self._stderr)
+        program, *others = arguments
+        return loaded.run(program, others, self._stderr)
 
 
 def python(*arguments: str) -> Process:
     """Start Python."""
     return Process([sys.executable, *arguments])
+
+
+def loaded_python(code: str, *arguments: str) -> Process:
+    """Start ``python -c``, which has loaded the library already."""
+    return _Loaded(["script", code, *arguments]) if loaded.AVAILABLE else python("-c", code, *arguments)
 
 
 def command(*arguments: str) -> Process:
@@ -173,10 +181,30 @@ def command(*arguments: str) -> Process:
 
 
 def script(
-    code: str, api_url: str, *, key: str = "ody_test", within: Sequence[str] = (), **options: Any
+    code: str,
+    api_url: str,
+    *,
+    key: str = "ody_test",
+    fresh: bool = False,
+    within: Sequence[str] = (),
+    **options: Any,
 ) -> Process:
-    """Start a script, by the command ``within`` if there is one; ``options`` go to its client."""
-    return Process([*within, *script_arguments(code, api_url, key=key, **options)])
+    """Start a script.
+
+    Args:
+        code: without the lines that make its ``client``.
+        api_url: of the emulator.
+        key: of the client.
+        fresh: whether Python loads everything anew, for tests of how it begins and ends; that takes half a second
+            of a core.
+        within: a command that runs it, if there is one; it is fresh then.
+        options: go to its client.
+    """
+    arguments = script_arguments(code, api_url, key=key, **options)
+    if fresh or within:
+        return Process([*within, *arguments])
+    _, _, *others = arguments
+    return loaded_python(*others)
 
 
 def script_arguments(code: str, api_url: str, *, key: str = "ody_test", **options: Any) -> list[str]:
@@ -193,11 +221,11 @@ def emulator_process(**settings: Any) -> Iterator[tuple[Process, str]]:
     """
     descriptor, report = tempfile.mkstemp(suffix=".txt")
     os.close(descriptor)
-    settings = {"record": False, "size": (512, 512), **settings}
+    settings = {"record": False, "size": (512, 64), **settings}
     arguments = [report, json.dumps(settings)]
     objections = Path(report)
     with (
-        _Loaded(arguments, objections=objections)
+        _Loaded(["emulator", *arguments], objections=objections)
         if loaded.AVAILABLE
         else Process([sys.executable, str(_WATCHED), *arguments], objections=objections)
     ) as emulator:

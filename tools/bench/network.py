@@ -139,7 +139,7 @@ def network(*, short: bool) -> list[Figure]:
     if lacking := missing():
         print(f"network: {lacking}", file=sys.stderr)
         return []
-    cells = [attrs.evolve(cell, seconds=3.0) for cell in CELLS[:1]] if short else CELLS
+    cells = [attrs.evolve(cell, seconds=1.5) for cell in CELLS[:1]] if short else CELLS
     clients = ["ours", "plain", "chromium"]
     if lacking := chromium.missing():
         print(f"network: the comparison with Chromium {lacking}", file=sys.stderr)

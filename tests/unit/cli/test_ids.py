@@ -58,6 +58,13 @@ def test_recordings_are_found_in_what_commands_print(text: str) -> None:
     assert list(ids_in(text, "stream_id")) == ["s-1", "s-2"]
 
 
+@pytest.mark.parametrize(
+    "text", [":\njob-1: done\n", ': [{"job_id": "job-1"}]}\njob-1\n', "id\tstatus\n \tdone\njob-1\tdone\n"]
+)
+def test_no_id_is_empty(text: str) -> None:
+    assert list(ids_in(text, "job_id")) == ["job-1"]
+
+
 def test_the_streams_of_jobs_are_recordings() -> None:
     job = {"job_id": "job-1", "streams": [{"stream_id": "s-1"}, {"stream_id": "s-2"}]}
     for data in ({"job": job}, {"jobs": [job]}, {"recordings": job["streams"]}):
