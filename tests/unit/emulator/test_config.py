@@ -106,7 +106,7 @@ def test_an_emulator_refuses_it_too() -> None:
 
 
 def test_a_cassette_and_a_world_exclude_each_other() -> None:
-    with pytest.raises(OdysseyConfigError, match="^replay and world exclude each other"):
+    with pytest.raises(OdysseyConfigError, match=r"^replay and world exclude each other"):
         EmulatorConfig(replay="cat.cast", world="gradient:Gradient")
 
 
