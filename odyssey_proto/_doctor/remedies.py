@@ -6,7 +6,7 @@ from __future__ import annotations
 import ssl
 from typing import Final
 
-from .._base.errors import ConcurrentLimitReachedError, OdysseyError, OdysseyUsageError
+from .._base.errors import ConcurrentLimitReachedError, OdysseyConfigError, OdysseyError, OdysseyUsageError
 from .._net.failures import OF_NAME, OF_TIME
 
 __all__ = ["remedy"]
@@ -67,6 +67,8 @@ def remedy(error: OdysseyError) -> str:
             return "check the address; a network that wants you to log in first answers in this way, too"
     if (known := _REMEDIES.get(error.code or "")) is not None:
         return known
+    if isinstance(error, OdysseyConfigError):
+        return "correct what the text names: ODYSSEY_API_URL or --api-url, or the key"
     if error.status is not None and error.status >= 500:
         return _LATER
     return "run it again with --debug, which logs to stderr, and report the log"

@@ -79,6 +79,8 @@ class Outputs:
         for path, option in ((self.out, "--out"), (self.raw, "--raw")):
             _files.expect_new(path, option, is_replacing=self.is_replacing)
         _files.expect_writable(self.out, self.raw)
+        if self.frames is not None:
+            _files.expect_folder(self.frames)
         if self.frames is not None and not self.is_replacing and self._earlier_frames():
             raise click.BadParameter(
                 f"{self.frames} has pictures already; --force replaces them.", param_hint="'--frames'"

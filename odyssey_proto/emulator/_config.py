@@ -300,6 +300,8 @@ class EmulatorConfig:
     def __attrs_post_init__(self) -> None:
         if self.congestion_control and self.bitrate is None:
             raise OdysseyConfigError("congestion_control needs a bitrate, which is then the maximum")
+        if self.replay is not None and self.world is not None:
+            raise OdysseyConfigError("replay and world exclude each other: a cassette is served instead of worlds")
 
     @property
     def stamps_pictures(self) -> bool:

@@ -6,7 +6,13 @@ import ssl
 
 import pytest
 
-from odyssey_proto import ConcurrentLimitReachedError, OdysseyConnectionError, OdysseyError, OdysseyUsageError
+from odyssey_proto import (
+    ConcurrentLimitReachedError,
+    OdysseyConfigError,
+    OdysseyConnectionError,
+    OdysseyError,
+    OdysseyUsageError,
+)
 from odyssey_proto._doctor.remedies import remedy
 from odyssey_proto.core.refusals import REFUSALS
 
@@ -21,6 +27,8 @@ from odyssey_proto.core.refusals import REFUSALS
         (OdysseyConnectionError("x", code="http_502", status=502), "try again in a minute"),
         (ConcurrentLimitReachedError("x", code="CONCURRENT_LIMIT_REACHED"), "within 40 s"),
         (OdysseyUsageError("x", action="Upgrade your plan"), "Upgrade your plan"),
+        (OdysseyConnectionError("x", code="http_404", status=404), "correct ODYSSEY_API_URL or --api-url"),
+        (OdysseyConfigError("api_url must be …", code="invalid_argument"), "correct what the text names"),
         (OdysseyError("x"), "--debug"),
     ],
     ids=lambda value: "" if isinstance(value, str) else f"{type(value).__name__}-{value.code}",

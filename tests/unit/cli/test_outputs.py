@@ -15,7 +15,6 @@ from PIL import Image
 
 from odyssey_proto import OdysseyConfigError, VideoFrame
 from odyssey_proto.cli import main
-from odyssey_proto.cli._files import expect_writable
 from odyssey_proto.cli._outputs import Outputs
 from tests.support.forked import in_child
 
@@ -90,17 +89,18 @@ def closed() -> Iterator[Path]:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="os.fork is not there")
 def test_what_this_user_may_not_write_is_refused_before_anything_is_sent(closed: Path) -> None:
-    def checked(name: str) -> str:
+    def checked(**wanted: Path) -> str:
         def check() -> None:
             if not os.geteuid():
                 os.setresuid(65534, 65534, 65534)
-            expect_writable(closed / name)
+            outputs(**wanted, is_replacing=True).prepare("x")
 
         return in_child(check)
 
-    assert checked("open.mp4") == "None"
+    assert checked(out=closed / "open.mp4") == "None"
     for name in ("new.mp4", "closed.mp4"):
-        assert f"{name} cannot be written: no permission" in checked(name)
+        assert f"{name} cannot be written: no permission" in checked(out=closed / name)
+    assert "new cannot be written to: no permission" in checked(frames=closed / "new")
 
 
 def test_pictures_are_not_mixed_with_earlier_ones() -> None:

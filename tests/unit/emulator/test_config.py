@@ -105,6 +105,11 @@ def test_an_emulator_refuses_it_too() -> None:
         Emulator(codec="av1")
 
 
+def test_a_cassette_and_a_world_exclude_each_other() -> None:
+    with pytest.raises(OdysseyConfigError, match=r"^replay and world exclude each other"):
+        EmulatorConfig(replay="cat.cast", world="gradient:Gradient")
+
+
 def test_a_configuration_and_single_settings_exclude_each_other() -> None:
     with pytest.raises(OdysseyConfigError, match="not both"):
         Emulator(EmulatorConfig(), seed=1)
