@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import attrs
 
 __all__ = ["text_size"]
@@ -16,6 +18,6 @@ def text_size(thing: object) -> int:
     """
     if isinstance(thing, str):
         return len(thing)
-    if not attrs.has(type(thing)):
-        return 0
-    return sum(text_size(getattr(thing, field.name)) for field in attrs.fields(type(thing)))
+    kind: Any = type(thing)
+    fields = attrs.fields(kind) if attrs.has(kind) else ()
+    return sum(text_size(getattr(thing, field.name)) for field in fields)
