@@ -161,7 +161,9 @@ def _read_text(value: Any, _: _Faults) -> str:
         return value if value.isascii() else _HALF.sub("\ufffd", value)
     if isinstance(value, DamagedText):
         raise UnreadableError(("", "the text is not UTF-8"))
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if type(value) is int:
+        return str(value)  # also if no float is as large
+    if not isinstance(value, float) or not math.isfinite(value):
         raise _wrong("str", value)
     return str(int(value) if abs(value) < _EXACT and value == int(value) else value)
 

@@ -19,6 +19,5 @@ def text_size(thing: object) -> int:
     if isinstance(thing, str):
         return len(thing)
     kind: Any = type(thing)
-    if not attrs.has(kind):
-        return 0
-    return sum(text_size(getattr(thing, field.name)) for field in attrs.fields(kind))
+    fields = attrs.fields(kind) if attrs.has(kind) else ()
+    return sum(text_size(getattr(thing, field.name)) for field in fields)

@@ -43,8 +43,8 @@ _NO_SUCH_RANGE: Final = 416
 _PART: Final = 206
 _NOT_SO: Final = frozenset({304, 412})  # some stores refuse a condition that does not hold; others send the whole
 _DIGITS: Final = 18  # of a number of bytes
-# Servers also write "bytes=", no unit, blanks, and "*" for the length. The end is not needed. What was taken is
-# not given back (`*+`), or thousands of blanks would be divided in every possible way.
+# Servers also write "bytes=", no unit, blanks, and "*" for the length. The end is not needed. Nothing is given
+# back (`*+`), or thousands of blanks would be divided in every possible way.
 _RANGE: Final = re.compile(r"(?:bytes)?[\s:=]*+(?:(\d++)\s*+-\s*+\d*+|\*)\s*+/\s*+(\d++|\*)", re.IGNORECASE)
 
 

@@ -60,7 +60,8 @@ def _above_zero(*, optional: bool = False) -> Any:
     def check(_: Any, attribute: attrs.Attribute[Any], value: Any) -> None:
         if optional and value is None:
             return
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value <= 0:
+        # An integer may be larger than any float, and `math.isfinite` would raise.
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
             raise OdysseyConfigError(f"{attribute.name} must be a number above 0, not {value!r}")
 
     return check

@@ -98,6 +98,15 @@ def test_a_list_is_read_within_the_time_of_the_call(monkeypatch: pytest.MonkeyPa
         reading._reader.cache_clear()
 
 
+def test_a_number_in_the_place_of_a_text_is_read_as_one_however_long_it_is() -> None:
+    long = "1" + "0" * 400
+    body = f'{{"stream_id":{long},"video_url":{long},"frame_count":{long},"duration_seconds":{long}}}'
+    with HttpServer({"GET /recordings/s": answer(body.encode())}) as server, client(server) as odyssey:
+        found = odyssey.get_recording("s")
+    assert (found.stream_id, found.video_url) == (long, long)
+    assert (found.frame_count, found.duration_seconds) == (None, None)
+
+
 # --- numbers, addresses and ids
 
 NUMBERS = [

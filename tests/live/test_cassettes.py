@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
+import requests
 
 from odyssey_proto import (
     CassetteError,
@@ -301,6 +302,47 @@ def test_the_end_of_a_session_by_the_service_is_replayed(
     assert (now.value.code, str(now.value)) == (then.value.code, str(then.value))
     assert session.status is ConnectionStatus.FAILED
     assert second.sessions[0].ended == "duration_limit_reached"
+
+
+def test_each_replay_of_a_broadcast_has_an_address_and_files_of_its_own(
+    path: Path,
+    make_emulator: MakeEmulator,
+    make_client: MakeClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    changed = tmp_path / "broadcast.cast"
+    with changed.open("wb") as file:
+        file.write(cassette.BEGINNING)
+        for head, payload in records_in(path):
+            said = json.loads(payload) if head["kind"] == "message" else {}
+            if said.get("type") == "interactive_stream_start":
+                payload = json.dumps({**said, "broadcast": True}).encode()
+            elif said.get("type") == "stream_started":  # with an id that fits into no address
+                payload = json.dumps({**said, "stream_id": "../a?b"}).encode()
+            file.write(cassette.encode(head, payload))
+            if said.get("type") == "stream_started":
+                file.write(cassette.encode(head, b'{"type": "broadcast_ready"}'))
+                longest = {"type": "update_acknowledged", "prompt": "longer than any client takes" * 20_000}
+                file.write(cassette.encode(head, json.dumps(longest).encode()))
+    emulator = make_emulator(replay=changed)
+    client = make_client(emulator)
+    addresses = set()
+    for _ in range(2):
+        with client.connect(timeout=PATIENCE_S) as session:
+            pictures = session.frames(timeout=PATIENCE_S)
+            assert session.start_stream("A ship", broadcast=True, timeout=PATIENCE_S) == "../a?b"
+            info = session.wait_for_broadcast(timeout=PATIENCE_S)
+            assert info.hls_url is not None
+            addresses.add(info.hls_url)
+            next(pictures)
+            requests.get(info.hls_url, timeout=PATIENCE_S)
+            session.end_stream(timeout=PATIENCE_S)
+    assert len(addresses) == 2
+    assert len([*tmp_path.glob("odyssey-hls-*")]) == 2
+    emulator.stop()
+    assert not [*tmp_path.glob("odyssey-hls-*")]
 
 
 def test_calls_are_answered_as_they_were(

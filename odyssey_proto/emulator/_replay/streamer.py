@@ -91,16 +91,17 @@ class ReplayStreamer(Streamer):
         self._news.set()
 
     async def _serve(self) -> None:
-        try:
-            while True:
-                await asyncio.sleep(0)  # a tape may have a million items of the same moment
+        while True:
+            await asyncio.sleep(0)  # a tape may have a million items of the same moment
+            try:
                 if self._place < len(self._items):
                     await self._follow(self._items[self._place])
                 else:
                     await self._end_of_tape()
-        except Exception:
-            log.exception("the replay failed")
-            self.stream_error("internal_error", "The replay failed")
+            except Exception:
+                log.exception("the replay failed")
+                self.stream_error("internal_error", "The replay failed")
+                self._place = len(self._items)  # so that requests are answered, and the stream ends
 
     # The plan
 
@@ -356,8 +357,11 @@ class ReplayStreamer(Streamer):
             await asyncio.sleep(_SETTLED_AFTER_S)
 
     def _moment(self, picture: Picture) -> float:
-        """Return the time of a picture here: by the service's clock, unless that disagrees with its arrival."""
-        now = time.monotonic()
+        """Return the time of a picture here: by the service's clock, unless that disagrees with its arrival.
+
+        It always grows: an encoder, and a file of HLS, take no picture that is not later than the one before.
+        """
+        now = max(time.monotonic(), self._shown_at + 2 / _TICKS_PER_S)
         if self._media_zero is not None:
             ticks, here = self._media_zero
             at = here + (picture.timestamp - ticks) / CLOCK_RATE_HZ / self._pace

@@ -81,6 +81,7 @@ def test_the_defaults_are_those_of_the_service() -> None:
         {"monthly_hours": 0},
         {"rate_limit": 0},
         {"token_ttl_s": 0},
+        {"token_ttl_s": 10**400},
         {"second_connection": "ends"},
         {"session_token_ttl_s": float("nan")},
         {"stale_after_s": None},
