@@ -361,7 +361,7 @@ class ReplayStreamer(Streamer):
 
         It always grows: an encoder, and a file of HLS, take no picture that is not later than the one before.
         """
-        now = max(time.monotonic(), self._shown_at + 2 / _TICKS_PER_S)
+        now = max(time.monotonic(), self._shown_at + 2 / CLOCK_RATE_HZ)
         if self._media_zero is not None:
             ticks, here = self._media_zero
             at = here + (picture.timestamp - ticks) / CLOCK_RATE_HZ / self._pace
