@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Beginning"]
 
 _MOST_BYTES: Final = 1024 * 1024  # an image, with which a stream starts, has about 300 KiB
-_ENTRY_BYTES: Final = 256  # what a message takes beside its text
+_MESSAGE_BYTES: Final = 256  # what a message takes beside its text
 _CALLS_MOST: Final = 50  # the newest: queueing for a streamer is a call each second
 
 
@@ -89,7 +89,7 @@ class _Newest:
 
 
 def _size(message: Message) -> int:
-    return len(message.text) + _ENTRY_BYTES
+    return len(message.text) + _MESSAGE_BYTES
 
 
 def _type_of(message: Message) -> str:

@@ -200,9 +200,10 @@ class CaptureWriting:
     def finish(self, error: Exception | None = None) -> None:
         """Write only the data seen so far, because of ``error`` if there was one."""
         with self._lock:
+            self.error = self.error or error  # also one that comes while the last records are written
             if self.finished:
                 return
-            self.finished, self.error = True, error
+            self.finished = True
         self._tap.remove_for_media(self)
         self._calls.remove(self.saw)
         self._beginning.leave(self.saw)

@@ -12,7 +12,7 @@ from ._options import SECONDS
 
 __all__ = ["MOMENT", "clock", "file_time", "is_since", "local_time", "roughly"]
 
-_LONGEST_S: Final = 1e10  # three centuries: more, or what is no number, means nothing
+_LONGEST_TIME_S: Final = 1e10  # three centuries: more, or what is no number, means nothing
 _DAYS: Final = re.compile(r"(\d+(?:\.\d+)?)d")
 
 
@@ -81,7 +81,7 @@ def file_time(iso: str | None) -> str:
 
 def roughly(seconds: float) -> str:
     """Return a time that is only known roughly, such as ``about 5 min``."""
-    if not abs(seconds) < _LONGEST_S:
+    if not abs(seconds) < _LONGEST_TIME_S:
         return "some time"
     return f"about {seconds:.0f} s" if seconds < 120 else f"about {seconds / 60:.0f} min"
 
@@ -92,7 +92,7 @@ def clock(seconds: float | None) -> str:
     >>> clock(75.25), clock(3600), clock(None)
     ('1:15.25', '1:00:00', '-')
     """
-    if seconds is None or not abs(seconds) < _LONGEST_S:
+    if seconds is None or not abs(seconds) < _LONGEST_TIME_S:
         return "-"
     whole, ms = divmod(round(seconds * 1000), 1000)
     minutes, rest = divmod(whole, 60)

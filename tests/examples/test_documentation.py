@@ -13,7 +13,14 @@ from tests.support.documentation import GONE, SECTIONS, examples
 if TYPE_CHECKING:
     from types import ModuleType
 
-OURS = ("test_description", "test_porting", "test_readme", "test_testing_page", "test_worlds_of_your_own")
+OURS = (
+    "test_description",
+    "test_porting",
+    "test_readme",
+    "test_shell_lines",
+    "test_testing_page",
+    "test_worlds_of_your_own",
+)
 """The tests of this project's own pages."""
 MODULES: dict[str, ModuleType] = {
     path.stem: importlib.import_module(f"tests.examples.{path.stem}")

@@ -71,6 +71,7 @@ class ReplayStreamer(Streamer):
         # The same moment on the clock of the tape (ms), on that of the service (ticks), and on this machine's (s).
         self._tape_zero, self._here_zero = 0.0, time.monotonic()
         self._media_zero: tuple[int, float] | None = None
+        self._shown_at = 0.0  # the time of the last picture
         super().__init__(*args, **parts)
 
     def _new_peer(self, track: PictureTrack) -> StreamerPeer:
@@ -371,8 +372,6 @@ class ReplayStreamer(Streamer):
         self._media_zero = picture.timestamp, now
         self._shown_at = now
         return now
-
-    _shown_at = 0.0
 
 
 async def _in_worker(call: Callable[..., T], *args: Any) -> T:

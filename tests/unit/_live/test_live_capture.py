@@ -93,7 +93,7 @@ def test_how_the_session_began_comes_first(rig: Rig) -> None:
 def test_messages_that_come_faster_than_they_can_be_written_end_the_capture(
     rig: Rig, held: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_capture, "QUEUE_BYTES", 100_000)
+    monkeypatch.setattr(live_capture, "CAPTURE_QUEUE_BYTES", 100_000)
     capture = rig.capture()
     for number in range(1000):
         rig.say({"type": "x", "number": number})
@@ -109,7 +109,7 @@ def test_messages_that_come_faster_than_they_can_be_written_end_the_capture(
 
 
 def test_one_message_is_taken_however_long_it_is(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_capture, "QUEUE_BYTES", 100)
+    monkeypatch.setattr(live_capture, "CAPTURE_QUEUE_BYTES", 100)
     with rig.capture():
         rig.say({"type": "x", "text": "y" * 10_000})
     assert len(rig.written("message")) == 1
@@ -118,7 +118,7 @@ def test_one_message_is_taken_however_long_it_is(rig: Rig, monkeypatch: pytest.M
 def test_frames_without_end_are_left_out_while_the_file_is_behind(
     rig: Rig, held: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_capture, "QUEUE_BYTES", 100_000)
+    monkeypatch.setattr(live_capture, "CAPTURE_QUEUE_BYTES", 100_000)
     with rig.capture() as capture:
         rig.say({"type": "x"})
         for number in range(200):

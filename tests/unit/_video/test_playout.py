@@ -180,7 +180,7 @@ CELLS = {
 def test_repaired_losses_are_hardly_seen_any_more(cell: str) -> None:
     link, size = CELLS[cell]
     live = smooth = 0
-    for seed in range(3):
+    for seed in range(6):
         shown = show(link, [size] * 700, seed).shown
         played = play((number * FRAME_S, age_s) for number, age_s in shown)
         live += played.freezes(played.ready_at)

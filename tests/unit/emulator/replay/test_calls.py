@@ -9,7 +9,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from odyssey_proto.emulator._replay.calls import RecordedCalls
-from odyssey_proto.emulator._replay.tape import Call
+from odyssey_proto.emulator._replay.tape import TapedCall
 
 if TYPE_CHECKING:
     from aiohttp import web
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Calls:
     """As much of a tape as is asked for."""
 
-    calls: tuple[Call, ...]
+    calls: tuple[TapedCall, ...]
 
 
 def replayed(**fields: Any) -> web.Response | None:
@@ -33,7 +33,7 @@ def replayed(**fields: Any) -> web.Response | None:
         "headers": (),
         "answer": "{}",
     }
-    calls = RecordedCalls(cast("Tape", Calls((Call(**{**usual, **fields}),))))
+    calls = RecordedCalls(cast("Tape", Calls((TapedCall(**{**usual, **fields}),))))
     return calls.answer(make_mocked_request("GET", "/stream-recordings"))
 
 
