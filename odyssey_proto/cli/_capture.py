@@ -101,9 +101,10 @@ def _capture(access: Access, out: Path, start: StartOptions, seconds: float, *, 
 
     with progress() as show, access.client(record=False) as client:
         show("connecting", None)
-        with client.connect() as session:
+        with client.connect() as session, _files.naming(out):
+            capture = session.capture(out)
             try:
-                with _files.naming(out), session.capture(out) as capture:
+                with capture:
                     frames = session.frames(timeout=access.timeout)
                     stream_id = session.start_stream(**wanted, timeout=max(60.0, access.timeout))
                     if start.broadcast:
