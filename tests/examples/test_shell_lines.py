@@ -133,7 +133,7 @@ DOES: Final = {
     "odyssey-proto recordings list --since 2h | odyssey-proto recordings download - --to films": Does(
         before=film, out=r"films/a-lake_\S+\.mp4\n", makes="films/a-lake_*.mp4"
     ),
-    "odyssey-proto doctor": Does(  # which finds that a machine is too busy; `test_command_doctor.py` has all the rest
+    "odyssey-proto doctor": Does(  # a busy machine is a finding; `test_command_doctor.py` checks the rest
         out=r"(?s)odyssey-proto \d.*\nok +API .*\n\S+ +emulator .*\n\n"
         r"(Everything that was checked works\.|(failed|not as it should be): .*)\n",
         statuses=(0, 1, 5),
