@@ -88,6 +88,8 @@ class _Streaming:
 
         def start() -> None:
             self._stream_id = session.start_stream(**wanted, timeout=timeout_s)
+
+        def follow() -> None:
             viewing.tell({"type": "started", "stream_id": self._stream_id}, f"stream id: {self._stream_id}")
             viewing.caption(session.last_applied_prompt or wanted["prompt"])
             until_the_end.enter_context(steering)
@@ -103,7 +105,7 @@ class _Streaming:
             first=(lambda: self._announce(session)) if wanted["broadcast"] else None,
         )
         with contextlib.ExitStack() as until_the_end:
-            return viewing.watch(session, start, steering.begin)
+            return viewing.watch(session, start, follow, steering.begin)
 
     def _announce(self, session: Session) -> None:
         """Report how to watch the broadcast, once it can be watched."""

@@ -125,6 +125,7 @@ class Viewing:
         self,
         live: Session | SpectatorConnection,
         start: Callable[[], object],
+        on_start: Callable[[], object],
         on_first: Callable[[float], object] = _ignore,
     ) -> Ending:
         """Start a stream and take its pictures until its end, or for the wanted length; return how it ended.
@@ -132,6 +133,7 @@ class Viewing:
         Args:
             live: a session, or a spectator.
             start: starts the stream; its exceptions pass through.
+            on_start: called then. From here on, Ctrl-C is an end like any other.
             on_first: called with the time of the first picture, in s of `time.monotonic`.
 
         Raises:
@@ -146,11 +148,12 @@ class Viewing:
                 recording = until_the_end.enter_context(live.record(self._outputs.out))
             happening = live.events()
             start()
-            threading.Thread(
-                target=self._tell_losses, args=(happening,), name="odyssey-losses", daemon=True
-            ).start()
-            self.step("waiting for the first picture")
             try:
+                on_start()
+                threading.Thread(
+                    target=self._tell_losses, args=(happening,), name="odyssey-losses", daemon=True
+                ).start()
+                self.step("waiting for the first picture")
                 self._take(frames, ending, on_first)
             except KeyboardInterrupt:
                 ending.why = "interrupted"

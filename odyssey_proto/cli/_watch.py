@@ -74,9 +74,13 @@ def command(
                 else _info(str(url), str(token), hls_url)
             )
             with client.watch(info, timeout=max(_CONNECT_S, access.timeout)) as spectator:
-                ending = viewing.watch(spectator, lambda: viewing.tell({"type": "watching"}, "watching"))
+                ending = viewing.watch(spectator, _nothing, lambda: viewing.tell({"type": "watching"}, "watching"))
         viewing.report(ending, {})
     return 0
+
+
+def _nothing() -> None:
+    """A spectator starts no stream."""
 
 
 def _secret(path: Path | None) -> str | None:

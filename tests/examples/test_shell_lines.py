@@ -69,6 +69,8 @@ class Does:
     """What was done at the service before."""
     then: str = ""
     """A line for the same shell, which shows what it did."""
+    statuses: tuple[int, ...] = (0,)
+    """How it may end."""
     until: str = ""
     """What it has written when it is interrupted; it goes on by itself if this is empty."""
 
@@ -131,7 +133,11 @@ DOES: Final = {
     "odyssey-proto recordings list --since 2h | odyssey-proto recordings download - --to films": Does(
         before=film, out=r"films/a-lake_\S+\.mp4\n", makes="films/a-lake_*.mp4"
     ),
-    "odyssey-proto doctor": Does(out=r"(?s).*\nok +connection .*\n\nEverything that was checked works\.\n"),
+    "odyssey-proto doctor": Does(  # a busy machine is a finding; `test_command_doctor.py` checks the rest
+        out=r"(?s)odyssey-proto \d.*\nok +API .*\n\S+ +emulator .*\n\n"
+        r"(Everything that was checked works\.|(failed|not as it should be): .*)\n",
+        statuses=(0, 1, 5),
+    ),
     "odyssey-proto credentials": Does(
         out=r'\{"signaling_url": .*"session_token": .*\}\n', says="whoever has them can use the session"
     ),
@@ -283,7 +289,7 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) ->
 @pytest.mark.parametrize("line", DOES)
 def test_a_line_does_what_the_text_says(line: str, ran: dict[str, concurrent.futures.Future[Ran]]) -> None:
     does, done = DOES[line], ran[line].result()
-    assert done.status == 0, done.err
+    assert done.status in does.statuses, done.err
     assert re.fullmatch(does.out, done.out), (done.out, done.err)
     assert does.says in done.err
     assert "Traceback" not in done.err
