@@ -151,7 +151,7 @@ def _environment(folder: str, wheel: Path) -> Path:
 
 def _install(python: Path, what: str) -> None:
     # uv takes a tenth of pip's time; pip does it where there is no uv, or it does not find the package index.
-    uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", python, what]
+    uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", str(python), what]
     if importlib.util.find_spec("uv") is None or subprocess.run(uv, check=False).returncode:
         subprocess.run([python, "-m", "ensurepip"], check=True, stdout=subprocess.DEVNULL)
         subprocess.run([python, "-m", "pip", "install", "--quiet", what], check=True)
