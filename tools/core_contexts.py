@@ -45,8 +45,19 @@ MEASURED: Final = (
     ),
 )
 """The tests that are measured."""
-ELSEWHERE: Final = tuple(
-    f"tests/{name}.py" for name in ("emulator/test_browser", "emulator/test_contract", "faults/test_turn")
+ELSEWHERE: Final = (
+    *(f"tests/{name}.py" for name in ("emulator/test_browser", "emulator/test_contract", "faults/test_turn")),
+    *(
+        f"tests/unit/_net/webrtc/test_recovery.py::test_{name}"
+        for name in (
+            "whatever_is_lost_hardly_a_frame_is",
+            "packets_that_only_overtake_each_other_are_hardly_requested",
+            "a_sender_that_is_too_fast_for_the_link_at_first_is_seen_after_a_second",
+            "a_sender_that_stays_too_fast_is_asked_for_no_more_than_can_come",
+            "a_link_that_is_full_is_not_filled_with_requests",
+            "over_links_of_any_kind_no_picture_is_ever_corrupt_and_video_resumes",
+        )
+    ),
 )
 """The exceptions, which are not measured: most of their work happens in other processes, or a thousand times."""
 

@@ -11,8 +11,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def test_what_is_measured_is_there() -> None:
     contexts = pytest.importorskip("tools.core_contexts", reason="coverage is not installed")
-    named = [*contexts.MEASURED, *contexts.ELSEWHERE]
-    assert [path for path in named if not (ROOT / path).exists()] == []
+    named = [name.partition("::") for name in (*contexts.MEASURED, *contexts.ELSEWHERE)]
+    assert [path for path, _, _ in named if not (ROOT / path).exists()] == []
+    tests = [(path, name) for path, _, name in named if name]
+    assert [name for path, name in tests if f"\ndef {name}(" not in (ROOT / path).read_text("utf-8")] == []
 
 
 def test_the_cores_own_tests_are_measured() -> None:
