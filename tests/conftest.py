@@ -74,7 +74,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Read no file for nothing: what is marked `measures` is in ``tests/measured``, and nothing else is."""
+    """Read no file without wanted tests: those marked `measures` are in ``tests/measured``, and no others."""
     phase = config.getoption("--phase")
     if phase is None or not collection_path.is_file():
         return None

@@ -23,9 +23,9 @@ def lazy_names(
     """Return ``__all__``, ``__getattr__`` and ``__dir__`` for the package.
 
     Args:
-        package: Its full name.
-        module_of: The module of each name, relative to the package if it begins with a dot.
-        loaded: The public names that the package has already.
+        package: its full name.
+        module_of: the module of each name, relative to the package if it begins with a dot.
+        loaded: the public names that the package has already.
     """
     names = sorted({*loaded, *module_of})
 

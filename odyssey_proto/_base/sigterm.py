@@ -1,7 +1,7 @@
 """SIGTERM for programs that ask for it: the process releases what it holds before the signal ends it.
 
-A handler of the program's own is left alone, and so is a signal that is ignored. How to release it is not known
-here: `process_end` has those actions.
+A handler of the program's own is left alone, and so is a signal that is ignored. What is released, and
+how, is not known here: `process_end` has the actions.
 """
 
 from __future__ import annotations

@@ -1,5 +1,4 @@
-"""Remedies for errors of the client, in words for its user. They depend on the error alone; nothing is
-examined."""
+"""Remedies for errors of the client, in words for its user. They depend on the error alone."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ __all__ = ["CaptureWriting", "LiveCapture"]
 log = logging.getLogger("odyssey_proto.live")
 
 CAPTURE_QUEUE_BYTES: Final = 64 * 1024 * 1024
-"""Most memory for records that wait to be written, in bytes: four minutes of video."""
+"""The most memory for records that wait to be written, in bytes: four minutes of video."""
 _ENTRY_BYTES: Final = 256  # what an entry of the queue takes beside its data
 _TEXT_COUNTS: Final = 4  # times: it is parsed before it is written, which takes memory and time
 _OTHER_RECORDS: Final = 2  # the first and the last

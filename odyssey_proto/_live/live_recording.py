@@ -32,9 +32,9 @@ __all__ = ["LiveRecording", "join_all"]
 log = logging.getLogger("odyssey_proto.live")
 
 QUEUE_SIZE: Final = 100
-"""Largest number of frames that wait for the encoder: 5 s of the stream."""
+"""The largest number of frames that wait for the encoder: 5 s of the stream."""
 RECORDING_QUEUE_BYTES: Final = 136_000_000
-"""Most memory for them, in bytes: as much as 100 frames of 1280×704 px take. One frame may always wait."""
+"""The most memory for them, in bytes: as much as 100 frames of 1280×704 px take. One frame may always wait."""
 
 # Other containers, pictures and sound. Any other ending is part of a name: "cat.v2", "cat.mp4.part".
 _OTHER_KINDS: Final = (

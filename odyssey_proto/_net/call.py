@@ -55,7 +55,7 @@ class Call:
         self.proxy = ""
         """The host and port of the proxy of the next request, for texts; empty if there is none."""
         self.challenge = ""
-        """How the proxy that answered last wants to be authenticated: its ``Proxy-Authenticate``."""
+        """How the proxy that answered last wants its clients to authenticate: its ``Proxy-Authenticate``."""
         self._on_wake = on_wake
         self._lock = threading.RLock()
         self._woken = threading.Event()

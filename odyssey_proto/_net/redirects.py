@@ -36,7 +36,7 @@ __all__ = [
 ]
 
 SHORTEST_SECRET: Final = 8
-"""How many characters a secret has at least that is searched for in words of others."""
+"""The least length of a secret that is searched for in the words of others, in characters."""
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 # RFC 9110 lets clients turn these into GET, which would ask for something else.
 _MADE_GET: Final = {301: ("POST",), 302: ("POST",), 303: ("POST", "DELETE")}

@@ -1,8 +1,8 @@
 """Files behind signed addresses: one request, read piece by piece as it arrives.
 
-The address grants access, so no token is sent, and redirects never lead from https to http. The time
-limit applies to silence, not to the whole: a large file may take long. Writing the pieces, and repeating requests,
-is left to `odyssey_proto._rest.download`.
+The address grants access, so no token is sent, and redirects never lead from https to http. The time limit applies
+to silence, not to the whole: a large file may take long. Writing the pieces, and repeating requests, is left to
+`odyssey_proto._rest.download`.
 """
 
 from __future__ import annotations

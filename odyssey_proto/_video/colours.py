@@ -1,8 +1,8 @@
 """The meaning of a picture's samples, and conversions that preserve it.
 
 Decoders mark pictures with the matrix and the range that the stream names. A stream that names none is BT.601 in
-limited range, as WebRTC senders mean it and WebRTC receivers show it. This module holds no picture and
-knows no file format.
+limited range, as WebRTC senders mean it and WebRTC receivers show it. This module holds no picture and knows no
+file format.
 """
 
 from __future__ import annotations

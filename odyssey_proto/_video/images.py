@@ -1,9 +1,9 @@
 """Converting a user's image to the data URL that a stream starts from: upright, and of the stream's size.
 
 The format is recognised by the content, never by a name. An image that the service accepts passes unchanged; any
-other becomes an RGB JPEG (spec/behaviour.md#images). Limits are checked before decoding, and only
-one decoder sees the content. This module reads only the given file, keeps no state, and loads Pillow when it is
-first called. It does not check whether the streamer takes images.
+other becomes an RGB JPEG (spec/behaviour.md#images). Limits are checked before decoding, and only one decoder sees
+the content. This module reads only the given file, keeps no state, and loads Pillow when it is first called. It
+does not check whether the streamer takes images.
 """
 
 from __future__ import annotations

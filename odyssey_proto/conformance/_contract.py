@@ -1,8 +1,8 @@
 """The whole contract between clients and services: the rules of ``spec/`` for one call or one message.
 
 Answers and messages of a service must conform unless a fault of the emulator wrote them; requests and messages of
-a client must if its User-Agent is one of those to judge. `calls` knows HTTP, `messages` the channels, and
-`schemas` the content.
+a client must if its User-Agent is one of those to judge. `_calls` knows HTTP, `_messages` the channels,
+and `_schemas` the content.
 """
 
 from __future__ import annotations

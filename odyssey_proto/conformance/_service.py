@@ -1,6 +1,7 @@
 """`check_service` runs our client against the whole surface of a service, and judges all its answers.
 
-The steps are in `service_live`, `service_broadcast` and `service_rest`. A step that fails does not end the check.
+The steps are in `_service_live`, `_service_broadcast` and `_service_rest`. A step that fails does not end the
+check.
 """
 
 from __future__ import annotations

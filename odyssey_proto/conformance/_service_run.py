@@ -1,5 +1,7 @@
-"""One check of a service: the data that its steps share, and the exceptions that they may raise. The steps are in
-`service_*` modules."""
+"""One check of a service: the data that its steps share, and the exceptions that they may raise.
+
+The steps are in the modules `_service_*`.
+"""
 
 from __future__ import annotations
 

@@ -66,9 +66,9 @@ class _Measured:
 LOSS_AT: Final = (0.03, 0.1)
 """The shares of lost packets at which a link is poor, and bad."""
 ROUND_TRIP_AT_S: Final = (0.4, 1.0)
-"""The round trips at which it is, in s."""
+"""The round trips at which a link is poor, and bad, in s."""
 FROZEN_AT_S: Final = (0.5, 2.0)
-"""The times, within `WINDOW_S`, for which the network held frames up, at which it is, in s."""
+"""For how much of `WINDOW_S` the network holds frames up on a link that is poor, and bad, in s."""
 LEFT_AT: Final = 0.7
 """The part of a limit below which a link is better again."""
 

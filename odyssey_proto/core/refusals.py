@@ -1,7 +1,7 @@
 """The meaning of HTTP refusals: from status, headers and body to one typed error.
 
-It needs no HTTP library: the caller describes the server's answer as an `HttpAnswer`. Reading the answers
-that succeed, and deciding which requests to repeat, is left to the caller.
+It needs no HTTP library: the caller describes the server's answer as an `HttpAnswer`. Reading the answers that
+succeed, and deciding which requests to repeat, is left to the caller.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The building blocks of a session's actions: its data, its token, what it passes on to the stream, and its end.
 
-The only subclass, the machine of `odyssey_proto.core.session_machine`,
-has the states, and decides when each of these is used.
+The only subclass, the machine of `odyssey_proto.core.session_machine`, has the states, and decides when each of
+these is used.
 """
 
 from __future__ import annotations

@@ -6,9 +6,8 @@ machine calls `Silence.expect` when frames should come, wakes at `Silence.next_l
 
 A sender that pauses still reports on its video every second or so (RFC 3550, 6.2), and over a bad network packets
 arrive though no whole frame does: a new connection would be no better, so a link on which anything arrives is kept
-for longer. One that loses packets of the video is kept as long as others arrive: on a full link, a new connection
-would fare no better. If nothing arrives, the network may be back within seconds, and video
-then continues at once over the same link.
+for longer. One that loses packets of the video, as a full link does, is kept as long as others arrive. If nothing
+arrives, the network may be back within seconds, and video then continues at once over the same link.
 """
 
 from __future__ import annotations

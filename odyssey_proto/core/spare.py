@@ -1,9 +1,9 @@
 """The link that is prepared beside a suspected one: when to prepare it, and how long to keep it.
 
 A silent link may recover at any time, and then stays in use. If it is lost, the next one is ready sooner if the
-steps that the other side does not notice were taken meanwhile (spec/behaviour.md#suspicion). A
-machine calls `Spare.suspect` and `Spare.trust`, takes the plan of its next link from `Spare.take`, and drops what
-it does not need.
+steps that the other side does not notice were taken meanwhile (spec/behaviour.md#suspicion). A machine calls
+`Spare.suspect` and `Spare.trust`, takes the plan of its next link from `Spare.take`, and drops what it does not
+need.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The building blocks of a stream's actions: its data, the answers to its calls, and the loss of its video.
 
-The only subclass, the machine of `odyssey_proto.core.stream_machine`,
-has the states, and decides when each of these is used.
+The only subclass, the machine of `odyssey_proto.core.stream_machine`, has the states, and decides when each of
+these is used.
 """
 
 from __future__ import annotations

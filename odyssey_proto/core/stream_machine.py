@@ -72,7 +72,7 @@ class StreamMachine(StreamBase):
     """The streams of a session, one at a time."""
 
     state: StreamState = X.NONE
-    # Said again, because type checkers take what a subclass assigns for its own.
+    # Repeated, because type checkers treat what a subclass assigns as its own.
     stream_id: str | None
     applied_prompt: str | None
     broadcast: BroadcastInfo | None

@@ -1,7 +1,7 @@
 """The traffic between the emulators of this process and their clients, for watchers.
 
-It lets each call and each message be checked against ``spec/``. A watcher changes nothing.
-Watchers are registered for the whole process, so that they also see an emulator that a command or a demo starts.
+It lets each call and each message be checked against ``spec/``. A watcher changes nothing. Watchers are
+registered for the whole process, so that they also see an emulator that a command or a demo starts.
 """
 
 from __future__ import annotations

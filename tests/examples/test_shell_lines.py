@@ -105,7 +105,7 @@ DOES: Final = {
     'odyssey-proto stream "A cat" --show': Does(
         until="live picture: http://127.0.0.1:",
         says="stream id: ",
-        out=r"(\d+ frames of 512x64 in .* s|no picture came)\n",
+        out=r"(\d+ frames of 512x64 in .* s|no picture arrived)\n",
     ),
     'odyssey-proto stream "A cat" --raw - | ffplay -f rawvideo -pixel_format rgb24 -video_size 1280x704 -': Does(
         out=r"-f rawvideo -pixel_format rgb24 -video_size 1280x704 -: [1-9]\d* pictures\n",

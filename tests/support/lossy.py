@@ -313,9 +313,9 @@ def show(
         seed: decides the fate of each packet.
         complete: whether all frames are wanted, even after an outage.
         tells_again: whether retransmissions can be distinguished from other packets.
-        after: how long to continue without further frames, in s. follows: the bits per s up to which the sender
-        follows the receiver's reports on the link; it begins
-            with half, and ``sizes`` only says how many frames there are. 0 if it does not.
+        after: how long to continue without further frames, in s.
+        follows: the bits per s up to which the sender follows the receiver's reports on the link; it begins with
+            half, and ``sizes`` only says how many frames there are. 0 if it does not.
     """
     simulation = _Simulation(link, sizes, seed, complete=complete, tells_again=tells_again)
     if follows:

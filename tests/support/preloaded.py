@@ -54,7 +54,7 @@ os._exit(status)
 
 @contextlib.contextmanager
 def preloaded(module: str) -> Iterator[tuple[str, ...]]:
-    """Load a program, ``python -m module``, and yield a command that runs it; on Windows, it also loads it."""
+    """Load a program, ``python -m module``, and yield a command that runs it (on Windows, without a fork)."""
     if not hasattr(os, "fork"):
         yield sys.executable, "-m", module
         return

@@ -4,8 +4,8 @@ In aiortc and aioice, a packet passes a STUN parser, a queue, five coroutines an
 reads one packet each time that it polls the socket. The fast path is a few calls: it reads all waiting packets at
 once, and their headers as `packets` does. It is for ordinary packets. All others take the slow path: DTLS, reports
 (RTCP), STUN, retransmissions in a stream of their own, sound, unknown senders, packets that `packets` does not
-read, and those that come while the queue is not empty, which keeps the order. If
-the internals of aiortc, aioice or asyncio differ from those known here, all packets take the slow path.
+read, and those that come while the queue is not empty, which keeps the order. If the internals of
+aiortc, aioice or asyncio differ from those known here, all packets take the slow path.
 """
 
 from __future__ import annotations

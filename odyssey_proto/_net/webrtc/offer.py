@@ -107,7 +107,7 @@ class Offer:
                     candidates.append(IceCandidate(candidate=line, sdp_mline_index=section))
             elif line.startswith("a=end-of-candidates"):
                 ends[section] = IceCandidate(candidate="", sdp_mline_index=section)
-            elif line.rstrip() != "a=mid":  # aiortc reads one without a value as None, and one that lacks as ""
+            elif line.rstrip() != "a=mid":  # aiortc reads an empty one as None, and a missing one as ""
                 kept.append(line)
         try:
             media = SessionDescription.parse("\r\n".join([*kept, ""])).media

@@ -1,5 +1,4 @@
-"""The parts of ours in a video receiver of aiortc: requests for lost packets, reports to the sender, the
-jitter buffer, and the decoder.
+"""Our parts in a video receiver of aiortc: requests for lost packets, reports, the jitter buffer, the decoder.
 
 Each is left to aiortc if its internals differ from those known here. This module neither creates the receiver nor
 knows what the frames are for.

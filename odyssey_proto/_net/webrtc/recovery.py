@@ -4,8 +4,8 @@ A gap in the numbers may be a loss, or mere reordering: `Recovery` learns how la
 requests a number once it is later than that. Requests and retransmissions are lost too, so a number is requested
 again after a round trip (RFC 4585, 6.2.1), until it comes, the buffer continues without it, senders no longer keep
 it, or `TRIES` requests were made. While packets are lost, each request is made twice, unless the sender answers
-both. The packets at the end of a frame leave no gap before the
-next frame comes, so they are requested if the frame just stops.
+both. The packets at the end of a frame leave no gap before the next frame comes, so they are requested if the
+frame just stops.
 
 Requests are limited, because on a full link each retransmission displaces another packet.
 """

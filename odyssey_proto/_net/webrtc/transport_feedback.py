@@ -1,8 +1,8 @@
 """When each packet arrived, for a sender that adapts its rate to that. Numbers and times in, RTCP out; no I/O.
 
 A sender that asks for it numbers all its packets, retransmissions included, in an extension of their headers
-(draft-holmer-rmcat-transport-wide-cc-extensions-01). From the reports it learns how fast the link is, and
-that a queue grows, before any packet is lost.
+(draft-holmer-rmcat-transport-wide-cc-extensions-01). From the reports it learns how fast the link is, and that
+a queue grows, before any packet is lost.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Who may call an emulator: the checks of ``Host`` and ``Origin`` that come before everything else, and CORS.
 
 A developer's browser runs untrusted pages beside the emulator. Such a page can send requests to this machine, and
-read the answers if its own domain is made to resolve to it (DNS rebinding). So a call must name a
-host of the emulator, and a page that calls must come from this machine, unless the settings name others.
-``/_emulator`` is for tools and refuses all pages. A caller who is admitted still needs a key or a token.
+read the answers if its own domain is made to resolve to it (DNS rebinding). So a call must name a host of the
+emulator, and a page that calls must come from this machine, unless the settings name others. ``/_emulator`` is for
+tools and refuses all pages. A caller who is admitted still needs a key or a token.
 """
 
 from __future__ import annotations

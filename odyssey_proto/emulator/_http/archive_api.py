@@ -1,7 +1,7 @@
 """The REST calls for recordings and simulation jobs.
 
 They check arguments as FastAPI does, and turn rows of the storage into models of the protocol. Jobs are run by
-`emulator._jobs.queue`, and files are served by `emulator._http.artifact_server`.
+`odyssey_proto.emulator._jobs.queue`; `artifact_server` serves the files.
 """
 
 from __future__ import annotations

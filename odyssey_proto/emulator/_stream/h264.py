@@ -1,7 +1,7 @@
 """The H.264 encoders of a stream: aiortc's, but faster and with a callback for each packet.
 
-Profile and packets are those of aiortc. `StreamEncoder` has its bit rate, too, and follows what the receiver
-requests; `RatedEncoder` has any other.
+Profile and packets are those of aiortc. `StreamEncoder` also has the bit rate of aiortc, and follows what
+the receiver requests; `RatedEncoder` keeps to the rate that it is given.
 """
 
 from __future__ import annotations

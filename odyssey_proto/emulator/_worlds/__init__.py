@@ -1,7 +1,8 @@
 """Procedural worlds, which the emulator's streamer shows instead of a model's output.
 
 A world depends only on its seed, its image, and its prompts and their moments; the same give the same pictures. No
-network, no model, no clock: the time of a picture is an argument, and a prompt comes at that of the last one.
+network, no model, no clock: the time of a picture is an argument, and a prompt counts from that of the last
+picture.
 """
 
 from __future__ import annotations
