@@ -415,7 +415,7 @@ def test_a_capture_begun_in_mid_stream_begins_with_a_keyframe(
 def test_what_cannot_be_replayed_is_refused_at_the_start(tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.cast"
     wrong.write_text("nonsense")
-    with pytest.raises(CassetteError, match="no cassette"):
+    with pytest.raises(CassetteError, match="not a cassette"):
         Emulator(replay=wrong).start()
     with pytest.raises(OdysseyError, match="cannot be read"):
         Emulator(replay=tmp_path / "none").start()
