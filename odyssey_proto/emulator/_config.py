@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal, TypedDict, cast, get_args
@@ -61,14 +62,15 @@ def _above_zero(*, optional: bool = False) -> Any:
         if optional and value is None:
             return
         # An integer may be larger than any float, and `math.isfinite` would raise.
-        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < math.inf:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= sys.float_info.max:
             raise OdysseyConfigError(f"{attribute.name} must be a number above 0, not {value!r}")
 
     return check
 
 
 def _pace(_: Any, __: Any, value: Any) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not (0 < value <= sys.float_info.max or value == math.inf):
         raise OdysseyConfigError(f"pace must be a number above 0, or math.inf, not {value!r}")
 
 
@@ -113,7 +115,7 @@ def _check_regions(_: Any, __: Any, value: Any) -> None:
         and _REGION.fullmatch(pair[0])
         and isinstance(pair[1], int | float)
         and not isinstance(pair[1], bool)
-        and 0 <= pair[1] < math.inf
+        and 0 <= pair[1] <= sys.float_info.max
         for pair in value
     )
     if not valid:

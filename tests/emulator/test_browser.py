@@ -146,7 +146,7 @@ def test_a_page_of_another_origin_streams_from_a_cassette(
     assert {(frame["width"], frame["height"]) for frame in found["frames"]} == {(1280, 704)}
     seen = [frame["number"] for frame in found["frames"]]
     assert seen == sorted(seen)
-    assert len(set(seen)) > 10
+    assert len(set(seen)) > 5
     assert set(seen) <= {*range(max(numbers) + 10)}
     night, noon = found["frames"][-1]["colour"], found["after"]["colour"]
     assert sum(noon) > sum(night) + 100
