@@ -47,6 +47,7 @@ MEASURED: Final = (
 """The tests that are measured."""
 ELSEWHERE: Final = (
     *(f"tests/{name}.py" for name in ("emulator/test_browser", "emulator/test_contract", "faults/test_turn")),
+    "tests/unit/_video/test_playout.py::test_repaired_losses_are_hardly_seen_any_more",
     *(
         f"tests/unit/_net/webrtc/test_recovery.py::test_{name}"
         for name in (

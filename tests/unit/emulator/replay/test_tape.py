@@ -164,11 +164,11 @@ def test_an_error_names_the_file(tmp_path: Path, content: bytes, code: str) -> N
     assert caught.value.code == code
 
 
-def test_a_hundred_thousand_requests_without_an_answer_are_passed_in_one_go(tmp_path: Path) -> None:
-    # Looking through all of them at each message would take hours.
-    found = tape(tmp_path, *[client("update")] * 100_000, *[service("stream_ended")] * 100_000, client("start"))
+def test_twenty_thousand_requests_without_an_answer_are_passed_in_one_go(tmp_path: Path) -> None:
+    # Looking through all of them at each message would take many minutes.
+    found = tape(tmp_path, *[client("update")] * 20_000, *[service("stream_ended")] * 20_000, client("start"))
     assert not any(item.answers for item in found.items if isinstance(item, Said))
-    assert next(found.cues_from(99_999))[0] == 99_999
+    assert next(found.cues_from(19_999))[0] == 19_999
 
 
 def test_an_error_answers_the_earliest_request_that_it_can(tmp_path: Path) -> None:
