@@ -316,7 +316,7 @@ def test_what_is_parsed_is_no_deeper_than_its_readers_bear(levels: int) -> None:
 
 
 def test_a_deep_text_with_a_string_that_has_no_end_is_refused_at_once() -> None:
-    # If each quotation mark in that string began another one, it would take hours. Python 3.13 reads as far as there.
+    # If each quotation mark in that string began another one, it would take hours. Python 3.13 reads as far as it.
     with pytest.raises(MalformedMessageError, match=r"nested too deeply|Unterminated string"):
         codec.signaling_from_server("[" * 5000 + '"' + '\\"' * 1_000_000)
 
