@@ -368,8 +368,11 @@ def test_a_preparation_that_fails_is_not_the_end(service: FakeService) -> None:
 def test_a_link_that_is_being_prepared_ends_with_the_session(service: FakeService) -> None:
     service.preparing = lambda _: service.cut_off.wait(PATIENCE_S)
     service.closing = lambda _: service.cut_off.wait(PATIENCE_S)
-    driver, _ = silent(service, 4)
+    driver, clock = silent(service, 4)
     driver.start_leaving()
+    while not driver.ended.wait(0.02):
+        clock.time += 0.2
+        driver.post(None)
     driver.join(PATIENCE_S)
     assert service.links[1].did == ["prepare", "close"]
 
