@@ -72,14 +72,8 @@ _OF_MORE_PYTHONS: Final = (
 )
 """The inner loop, and the tests of the parts that differ most between Pythons."""
 _TESTS: Final = {"lowest": _TOUCHING, "newest": _OF_MORE_PYTHONS, "prereleases": _TOUCHING}
-_WORKERS: Final[dict[str, list[str]]] = {
-    "lowest": [],
-    "newest": ["-n", "3", "--dist", "loadgroup"],
-    "prereleases": [],
-}
-"""Workers for the many tests of the inner loop, two thirds of whose time is waiting."""
-_SIDE_BY_SIDE: Final = 2 * (os.cpu_count() or 1)
-"""How many environments are tested at the same time: each waits for a part of the time."""
+_SIDE_BY_SIDE: Final = 3 * (os.cpu_count() or 1)
+"""How many environments are tested at the same time: each in one process, which waits for a part of the time."""
 _FAILURES: Final = ("FAILED ", "ERROR ")
 """The beginnings of pytest's lines about failed tests."""
 _LAST_LINES: Final = 20
@@ -217,8 +211,8 @@ def _run_one(which: str, version: str, arguments: list[str]) -> Outcome:
         return Outcome(title, 0, "skipped, the package index does not answer")
     except _NoEnvironmentError as exc:
         return Outcome(title, 1, f"the environment cannot be made: {exc}")
-    # Few workers or none: each reads all tests first, and other environments are tested at the same time.
-    command = [own, "-m", "pytest", "-q", *(arguments or [*_WORKERS[which], *_TESTS[which]])]
+    # No workers: each would read all tests first, and other environments are tested at the same time.
+    command = [own, "-m", "pytest", "-q", *(arguments or _TESTS[which])]
     # Without the settings of the shell: only the packages just installed take part. The tests start thousands of
     # threads, whose arenas would take 1 GB.
     environment = {**os.environ, "PYTHONPATH": "", "MALLOC_ARENA_MAX": "2"}
