@@ -200,7 +200,7 @@ class CaptureWriting:
     def finish(self, error: Exception | None = None) -> None:
         """Write only the data seen so far, because of ``error`` if there was one."""
         with self._lock:
-            self.error = self.error or error  # also one that comes while the last records are written
+            self.error = error or self.error  # also one that comes while the last records are written
             if self.finished:
                 return
             self.finished = True
@@ -279,7 +279,6 @@ class CaptureWriting:
             error = exc if isinstance(exc, OSError) else errors.internal(exc)
             log.warning("the capture %s cannot be written: %s", self.path.name, error)
             self.finish(error)
-            self.error = error  # it may have been finished already
         finally:
             self._close_file()
 
