@@ -18,6 +18,7 @@ from odyssey_proto.cli import main
 from odyssey_proto.emulator import Emulator, Fault
 from tests.support.cassettes import messages_in, records_in
 from tests.support.processes import PATIENCE_S, eventually
+from tests.support.systems import NEEDS_DEV_FULL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +127,7 @@ def test_a_refused_stream_leaves_a_cassette_of_its_refusal(
     assert messages_in(Path("no.cast"), "service", "streamerToClient")[0]["reason"] == "moderation"
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is not there")
+@NEEDS_DEV_FULL
 @pytest.mark.parametrize(("command", "option"), [("capture", "--out"), ("stream", "--raw")])
 @pytest.mark.usefixtures("service")
 def test_a_full_disk_is_named_and_is_no_wrong_argument(

@@ -18,6 +18,7 @@ from odyssey_proto.cli import main
 from odyssey_proto.emulator import Emulator, Fault
 from tests.support.coturn import CREDENTIAL, USERNAME, Coturn, missing
 from tests.support.processes import sessions_are_free
+from tests.support.systems import NEEDS_DEV_FULL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -252,7 +253,7 @@ def test_credentials_in_a_file_are_for_its_owner_only(capsys: pytest.CaptureFixt
     assert ClientCredentials.from_dict(json.loads(path.read_text())).expires_in == 600
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is not there")
+@NEEDS_DEV_FULL
 def test_credentials_that_cannot_be_written_leave_a_device_as_it_was_and_say_what_is_reserved(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
@@ -13,6 +12,7 @@ from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net import held_sessions
 from odyssey_proto._net.service_api import ServiceApi
 from tests.support.forked import in_child
+from tests.support.systems import NEEDS_FORK
 
 KEY = "ody_secret"
 
@@ -79,7 +79,7 @@ def test_no_key_is_kept() -> None:
     assert isinstance(held.account, int)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@NEEDS_FORK
 def test_a_forked_child_holds_nothing_and_knows_what_its_parent_held() -> None:
     held = held_sessions.hold(api(), "s-1")
     parents = "the process that forked this one held session s-1: connect after the fork, not before it"

@@ -29,6 +29,7 @@ from odyssey_proto import (
     SpectatorTokenError,
 )
 from odyssey_proto.cli import _app, _exit_status, main
+from tests.support.systems import NEEDS_DEV_FULL
 
 ROOT: Final = Path(__file__).parents[3]
 HEAVY: Final = {
@@ -176,7 +177,7 @@ def test_a_prompt_without_quotes_is_shown_with_them(name: str, capsys: pytest.Ca
     assert 'A prompt of several words needs quotes: "A cat on a hill".' in capsys.readouterr().err
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is not there")
+@NEEDS_DEV_FULL
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [(["--nope"], 2), (["jobs", "show", "x"], 3), (["simulate", "none.json"], 2)],

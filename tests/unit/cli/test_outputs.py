@@ -17,6 +17,7 @@ from odyssey_proto import OdysseyConfigError, VideoFrame
 from odyssey_proto.cli import main
 from odyssey_proto.cli._outputs import Outputs
 from tests.support.forked import in_child
+from tests.support.systems import NEEDS_FORK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +88,7 @@ def closed() -> Iterator[Path]:
         folder.chmod(0o755)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="os.fork is not there")
+@NEEDS_FORK
 def test_what_this_user_may_not_write_is_refused_before_anything_is_sent(closed: Path) -> None:
     def checked(**wanted: Path) -> str:
         def check() -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from odyssey_proto._base import shipped
 from odyssey_proto.cli import main
+from tests.support.systems import NEEDS_DEV_FULL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,7 +132,7 @@ def test_what_cannot_be_done_is_said(
     assert words in " ".join(capsys.readouterr().err.split())
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="/dev/full is not there")
+@NEEDS_DEV_FULL
 def test_a_full_disk_is_named_and_is_no_wrong_argument(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["spec", "Offer", "--out", "/dev/full"]) == 1
     assert capsys.readouterr().err == "odyssey-proto: /dev/full: No space left on device\n"
