@@ -134,10 +134,11 @@ async def test_all_calls_come_in_order_from_one_thread_which_ends() -> None:
 
 @on_a_loop
 async def test_a_slow_start_holds_up_nobody_and_can_be_abandoned() -> None:
-    goes_on = threading.Event()
+    begun, goes_on = threading.Event(), threading.Event()
 
     class Slow(Gated):
         def start(self, *asked: Any) -> None:
+            begun.set()
             assert goes_on.wait(PATIENCE_S)
             super().start(*asked)
 
@@ -146,6 +147,7 @@ async def test_a_slow_start_holds_up_nobody_and_can_be_abandoned() -> None:
     quick = await opened(Levels())
     assert abs(level_of(await quick.picture(0.0, later())) - 40) <= 1
     quick.close()
+    assert await asyncio.to_thread(begun.wait, PATIENCE_S)
     assert not slow.done()
     slow.cancel()
     with pytest.raises(asyncio.CancelledError):
