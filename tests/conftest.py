@@ -10,6 +10,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import gc
+import os
 import signal
 import threading
 from pathlib import Path
@@ -37,6 +38,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# Decoders of tests may have threads. A child that deletes such a decoder waits for them, or crashes.
+if hasattr(os, "register_at_fork"):  # not on Windows
+    os.register_at_fork(before=gc.collect)
 
 
 SPARING: Final[dict[str, Any]] = {"record": False, "size": (512, 64)}

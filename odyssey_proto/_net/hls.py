@@ -171,6 +171,7 @@ class HlsReader:
                     )
                 video = container.streams.video[0].codec_context
                 video.options = {"max_pixels": str(self._max_pixels)}
+                video.thread_count = 1  # a fork would take threads from the decoder
                 self._check_size(video.width, video.height)
                 self._show(container)
                 malformed = ""

@@ -57,6 +57,7 @@ class Mp4Writer:
         self._colours: Colours | None = None
         self._first_ms = 0
         self._last_ms = -1
+        self._has_packets = False
         self._closed = False
 
     def write(self, frame: VideoFrame, at_ms: int | None = None) -> None:
@@ -77,8 +78,16 @@ class Mp4Writer:
         picture = self._fitted(frame)
         self._last_ms = max(self._last_ms + 1, at_ms - self._first_ms)
         picture.pts, picture.time_base = self._last_ms, _MILLISECONDS
-        container.mux(self._stream.encode(picture))
+        self._mux(container, self._stream.encode(picture))
         self.frames += 1
+
+    def _mux(self, container: Any, packets: list[Any]) -> None:
+        self._has_packets = self._has_packets or bool(packets)
+        container.mux(packets)
+
+    def _end(self, container: Any) -> None:
+        if self._has_packets:  # FFmpeg crashes at the end of a file without a packet
+            container.close()
 
     def _fitted(self, frame: VideoFrame) -> av.VideoFrame:
         """Return a copy of the picture in the size and the colours of the file."""
@@ -99,12 +108,12 @@ class Mp4Writer:
             assert self._file is not None
             with self._file:
                 try:
-                    container.mux(self._stream.encode(None))
+                    self._mux(container, self._stream.encode(None))
                 except BaseException:
                     with contextlib.suppress(Exception):  # the same failure, in other words
-                        container.close()
+                        self._end(container)
                     raise
-                container.close()
+                self._end(container)
 
     def _open(self, frame: VideoFrame, at_ms: int) -> Any:
         import av
@@ -118,6 +127,7 @@ class Mp4Writer:
             stream.pix_fmt = "yuv420p"
             colours = frame._picture.colours
             encoder = stream.codec_context
+            encoder.thread_count = 1  # ten times as fast as frames come; a fork would take threads from the encoder
             # Without a mark, players choose by the size, and do not agree on it.
             encoder.colorspace, encoder.color_range = colours.matrix, colours.range
             encoder.color_primaries, encoder.color_trc = colours.primaries, colours.transfer

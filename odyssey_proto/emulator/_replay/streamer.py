@@ -381,6 +381,7 @@ async def _in_worker(call: Callable[..., T], *args: Any) -> T:
 def _decoder(codec: str) -> Any:
     decoder: Any = av.CodecContext.create(codec, "r")
     decoder.options = {"max_pixels": str(PICTURE_MOST_PX)}
+    decoder.thread_count = 1
     return decoder
 
 

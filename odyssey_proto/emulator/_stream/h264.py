@@ -27,10 +27,10 @@ __all__ = ["RatedEncoder", "StreamEncoder"]
 _FRAME_RATE: Final = 30  # fps; as aiortc sets it in x264, which divides the bit rate by it
 _TOLERANCE: Final = 0.1  # as in aiortc, smaller changes of the bit rate are not worth a new encoder
 # aiortc uses x264's default preset, medium, which takes 10 ms per picture instead of 4 for the same bit rate.
-_OPTIONS: Final = {"level": "31", "preset": "veryfast", "tune": "zerolatency"}
+_OPTIONS: Final = {"level": "31", "preset": "veryfast", "tune": "zerolatency", "threads": "1"}
 
 # Pictures with grain take several times as long to encode, and only the number of bits matters, not the looks.
-_RATED_OPTIONS: Final = {"preset": "ultrafast", "tune": "zerolatency"}
+_RATED_OPTIONS: Final = {"preset": "ultrafast", "tune": "zerolatency", "threads": "1"}
 
 
 class StreamEncoder(H264Encoder):

@@ -119,6 +119,16 @@ def test_the_file_is_finished_when_the_block_ends_by_an_error(path: Path) -> Non
     assert len(read(path)) == 2
 
 
+def test_one_whose_first_frame_fails_can_be_closed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Mp4Writer, "_fitted", fail)
+    with pytest.raises(MemoryError), Mp4Writer(path) as recorder:
+        recorder.write(frame(0))
+    assert recorder.frames == 0
+
+
 @pytest.mark.parametrize("where", ["nowhere/video.mp4", "."])
 def test_a_path_that_cannot_be_written_is_an_os_error_at_the_first_frame(tmp_path: Path, where: str) -> None:
     with Mp4Writer(tmp_path / where) as recorder, pytest.raises(OSError, match=r"directory"):
