@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import concurrent.futures
 import contextlib
+import functools
 import os
 import shutil
 import subprocess
@@ -65,15 +66,22 @@ _TOUCHING: Final = (
 )
 """Tests of the code that relies on dependencies."""
 _OF_MORE_PYTHONS: Final = (
-    *INNER_LOOP,
-    *("tests/live/test_exit.py", "tests/live/test_spectator_hls.py"),
-    # These need packages that only developers install.
-    *("--ignore=tests/unit/test_citations.py", "--ignore=tests/wire/test_spec.py"),
+    (
+        *(*INNER_LOOP, "--ignore=tests/unit/_net"),
+        # These need packages that only developers install.
+        *("--ignore=tests/unit/test_citations.py", "--ignore=tests/wire/test_spec.py"),
+    ),
+    ("tests/unit/_net", "tests/live/test_exit.py", "tests/live/test_spectator_hls.py"),
 )
-"""The inner loop, and the tests of the parts that differ most between Pythons."""
-_TESTS: Final = {"lowest": _TOUCHING, "newest": _OF_MORE_PYTHONS, "prereleases": _TOUCHING}
+"""The inner loop, and the tests of the parts that differ most between Pythons, in two halves: one waits."""
+_TESTS: Final = {
+    "lowest": (_TOUCHING,),
+    "newest": _OF_MORE_PYTHONS,
+    "prereleases": (_TOUCHING,),
+}
+"""The arguments for pytest of each process."""
 _SIDE_BY_SIDE: Final = 3 * (os.cpu_count() or 1)
-"""How many environments are tested at the same time: each in one process, which waits for a part of the time."""
+"""How many environments are tested at the same time. Their processes wait for a part of the time."""
 _FAILURES: Final = ("FAILED ", "ERROR ")
 """The beginnings of pytest's lines about failed tests."""
 _LAST_LINES: Final = 20
@@ -117,7 +125,7 @@ class _NoEnvironmentError(Exception):
 
 @attrs.frozen
 class Outcome:
-    """How the tests of one environment ended."""
+    """How one process of tests ended."""
 
     title: str
     status: int
@@ -173,9 +181,10 @@ def run_tests(runs: Iterable[tuple[str, str]], arguments: list[str]) -> int:
     outcomes = []
     # Side by side, because most tests wait most of the time, and one environment is made while another is tested.
     with concurrent.futures.ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        for outcome in pool.map(lambda run: _run_one(run[0], run[1], arguments), runs):
-            print(f"{outcome.title}\n{outcome.output}", flush=True)
-            outcomes.append(outcome)
+        for ended in pool.map(lambda run: _run_one(run[0], run[1], arguments), runs):
+            for outcome in ended:
+                print(f"{outcome.title}\n{outcome.output}", flush=True)
+            outcomes += ended
     print(summary(outcomes), flush=True)
     return next((outcome.status for outcome in outcomes if outcome.status), 0)
 
@@ -199,24 +208,34 @@ def summary(outcomes: Iterable[Outcome]) -> str:
     return "\n".join(["", *(line for outcome in ordered for line in outcome.verdict())])
 
 
-def _run_one(which: str, version: str, arguments: list[str]) -> Outcome:
-    """Run the tests on one Python."""
+def _run_one(which: str, version: str, arguments: list[str]) -> list[Outcome]:
+    """Run the tests on one Python; return how each of its processes ended."""
     title = f"--- Python {version}, {which}"
     python = interpreter(version)
     if python is None:
-        return Outcome(title, 0, "skipped, not on this machine")
+        return [Outcome(title, 0, "skipped, not on this machine")]
     try:
         own, pins = _environment(version, python, which)
     except _UnreachableIndexError:
-        return Outcome(title, 0, "skipped, the package index does not answer")
+        return [Outcome(title, 0, "skipped, the package index does not answer")]
     except _NoEnvironmentError as exc:
-        return Outcome(title, 1, f"the environment cannot be made: {exc}")
+        return [Outcome(title, 1, f"the environment cannot be made: {exc}")]
+    print(f"{title}: {python}\n{pins}", flush=True)
+    parts = [tuple(arguments)] if arguments else _TESTS[which]
+    with concurrent.futures.ThreadPoolExecutor(len(parts)) as pool:
+        return [
+            Outcome(title if len(parts) == 1 else f"{title}, part {number}", done.returncode, done.stdout)
+            for number, done in enumerate(pool.map(functools.partial(_pytest, own), parts), 1)
+        ]
+
+
+def _pytest(python: Path, arguments: Iterable[str]) -> subprocess.CompletedProcess[str]:
     # No workers: each would read all tests first, and other environments are tested at the same time.
-    command = [own, "-m", "pytest", "-q", *(arguments or _TESTS[which])]
+    command = [str(python), "-m", "pytest", "-q", *arguments]
     # Without the settings of the shell: only the packages just installed take part. The tests start thousands of
     # threads, whose arenas would take 1 GB.
     environment = {**os.environ, "PYTHONPATH": "", "MALLOC_ARENA_MAX": "2"}
-    tests = subprocess.run(
+    return subprocess.run(
         command,
         cwd=_ROOT,
         env=environment,
@@ -225,7 +244,6 @@ def _run_one(which: str, version: str, arguments: list[str]) -> Outcome:
         text=True,
         check=False,
     )
-    return Outcome(title, tests.returncode, f"{python}\n{pins}\n{tests.stdout}")
 
 
 def find_wheels(versions: Iterable[str]) -> int:

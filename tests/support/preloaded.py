@@ -30,6 +30,7 @@ _LIBRARIES: Final = ("aiohttp", "aiortc", "av", "odyssey_proto._net.webrtc.peer"
 
 _RUN: Final = """
 import json, os, signal, socket, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])  # until there is a run to pass it on to
 sock = socket.socket(socket.AF_UNIX)
 sock.connect(sys.argv[1])
 call = json.dumps([dict(os.environ), os.getcwd(), sys.argv[2:]]).encode()
@@ -40,6 +41,7 @@ answers = sock.makefile("rb")
 number = int(answers.readline() or b"0")
 while True:
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
         status = int(answers.readline() or b"1")
         break
     except KeyboardInterrupt:
