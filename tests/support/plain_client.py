@@ -109,6 +109,8 @@ class PlainClient:
         self.track: Any = None
         self.track_ended = asyncio.Event()
         self.ready = asyncio.Event()
+        self.gathering = asyncio.Lock()
+        """Held while sockets are opened, which would leak otherwise."""
         self.offer = ""
         self._frames: asyncio.Queue[Any] = asyncio.Queue()
         self._drain: asyncio.Task[None] | None = None
@@ -178,7 +180,8 @@ class PlainClient:
                 case "offer":
                     self.offer = content["sdp"]
                     await self.peer.setRemoteDescription(RTCSessionDescription(content["sdp"], "offer"))
-                    await self.peer.setLocalDescription(await self.peer.createAnswer())
+                    async with self.gathering:
+                        await self.peer.setLocalDescription(await self.peer.createAnswer())
                     await self.socket.send_json({"type": "answer", "sdp": self.peer.localDescription.sdp})
                 case "ice_candidate":
                     candidate = candidate_from_sdp(content["candidate"].removeprefix("candidate:"))
@@ -213,5 +216,6 @@ async def connect(credentials: Credentials, *, goodbye: bool = True) -> AsyncIte
                 if goodbye and not socket.closed:
                     await client.disconnect()
             finally:
-                listening.cancel()
+                async with client.gathering:
+                    listening.cancel()
                 await peer.close()
