@@ -127,7 +127,7 @@ class Mp4Writer:
             stream.pix_fmt = "yuv420p"
             colours = frame._picture.colours
             encoder = stream.codec_context
-            encoder.thread_count = 1  # ten times as fast as frames come; a fork would take threads from the encoder
+            encoder.thread_count = 1  # a fork takes threads away, and one is ten times as fast as frames come
             # Without a mark, players choose by the size, and do not agree on it.
             encoder.colorspace, encoder.color_range = colours.matrix, colours.range
             encoder.color_primaries, encoder.color_trc = colours.primaries, colours.transfer

@@ -6,6 +6,7 @@ resolution of colours anyway. Only the caption is drawn at full size.
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,7 +15,7 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from PIL import Image, ImageDraw, ImageFont
 
-from .air import drifts_of, mist_of
+from .air import Drift, drifts_of, mist_of
 from .land import Strip, clouds, paint_sky, strips_of
 from .palette import mix, palette_of
 from .subjects import figure_of
@@ -45,6 +46,8 @@ _FARTHER: Final = 0.74
 """Size of figures that the camera has left."""
 _OUT_OF_STEP_S: Final = 0.9
 """How much later each of the cast begins a movement, in s."""
+_KEPT: Final = 4
+"""How many scenes are kept for other streams with the same prompt: 7 MB each of 1280×704."""
 _CENTRE: Final = (0.5, 0.66)
 """The point that the camera approaches, across and down."""
 
@@ -56,28 +59,10 @@ class Painting:
         self._scene = scene
         self._size = size
         self._half = (max(size[0] // 2, _LEAST[0]), max(size[1] // 2, _LEAST[1]))
-        # One for each part, so that the others stay when one changes.
-        sky_rng, cloud_rng, land_rng, drift_rng, mist_rng = (
-            np.random.default_rng((scene.grain, part)) for part in range(5)
-        )
-        palette = palette_of(scene)
-        self._strips: list[Strip] = []
-        if backdrop is None:
-            self._still = paint_sky(scene, palette, self._half, sky_rng)
-            cloud = clouds(scene, palette, self._half, cloud_rng)
-            self._strips = ([] if cloud is None else [cloud]) + strips_of(scene, palette, self._half, land_rng)
-        else:
-            # The light of the scene tints the image, so that every prompt is visible. The image is larger than the
-            # picture, which pans across it.
-            wide = (round(self._half[0] * 1.25), round(self._half[1] * 1.25))
-            tint = Image.new("RGB", wide, mix(palette.middle, palette.horizon, 0.3))
-            image = backdrop.resize(wide, Image.Resampling.LANCZOS)
-            self._still = Image.blend(image, tint, 0.1 + 0.1 * scene.light)
-        self._drifts = drifts_of(scene, palette, self._half, drift_rng)
-        self._mist = mist_of(scene, palette, self._half, mist_rng)
+        self._still, self._strips = _ground(scene, self._half) if backdrop is None else (self._lit(backdrop), ())
+        self._drifts, self._mist, self._figures = _foreground(scene, self._half)
         self._speed = _PAN * _HASTE.get(scene.pace, 1.0) * _PAN_TO.get(scene.pan, 1.0)
         self._began = self._way_before = 0.0
-        self._figures = self._stand()
         self._caption = _caption(scene.prompt, size)
         self._scaler = VideoReformatter()
 
@@ -98,24 +83,12 @@ class Painting:
         """Return how far the camera has moved, in px."""
         return self._way_before + (moment - self._began) * self._speed
 
-    def _stand(self) -> list[tuple[Actor, Figure]]:
-        """Draw the cast, and return it from far to near."""
-        drawn: dict[object, Figure] = {}
-        standing = []
-        for actor in sorted(self._scene.cast, key=lambda actor: -actor.place):
-            size = _FIGURE * _STANDS[actor.place][1] * (_FARTHER if self._scene.zoom < 0 else 1.0)
-            asleep = actor.action == "sleep"
-            look = (actor.subject, actor.coat, asleep, size)
-            if look not in drawn:
-                drawn[look] = figure_of(
-                    actor.subject,
-                    asleep=asleep,
-                    size=round(min(self._half) * size),
-                    palette=palette_of(self._scene, actor),
-                    rightwards=self._scene.pan != "left",
-                )
-            standing.append((actor, drawn[look]))
-        return standing
+    def _lit(self, backdrop: Image.Image) -> Image.Image:
+        """Return the image in the light of the scene, which shows every prompt, and larger, to pan across."""
+        wide = (round(self._half[0] * 1.25), round(self._half[1] * 1.25))
+        palette = palette_of(self._scene)
+        tint = Image.new("RGB", wide, mix(palette.middle, palette.horizon, 0.3))
+        return Image.blend(backdrop.resize(wide, Image.Resampling.LANCZOS), tint, 0.1 + 0.1 * self._scene.light)
 
     def _pixels(self, moment: float) -> NDArray[np.uint8]:
         """Return the scene at half size and without the caption, shape (H, W, 3); smaller if it is enlarged."""
@@ -178,6 +151,53 @@ class Painting:
         ]
         shaded = (rows.astype(np.uint16) * (256 - shade) + 24 * shade) >> 8
         rows[:] = (shaded * (256 - ink) + 232 * ink) >> 8
+
+
+def _randomness(scene: Scene, part: int) -> np.random.Generator:
+    """Return the randomness of one part: the others stay when it changes."""
+    return np.random.default_rng((scene.grain, part))
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _ground(scene: Scene, size: tuple[int, int]) -> tuple[Image.Image, tuple[Strip, ...]]:
+    """Return the sky, and the clouds and the land from far to near. Nobody may change them."""
+    palette = palette_of(scene)
+    cloud = clouds(scene, palette, size, _randomness(scene, 1))
+    land = strips_of(scene, palette, size, _randomness(scene, 2))
+    return paint_sky(scene, palette, size, _randomness(scene, 0)), (*filter(None, [cloud]), *land)
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _foreground(
+    scene: Scene, size: tuple[int, int]
+) -> tuple[list[Drift], Strip | None, list[tuple[Actor, Figure]]]:
+    """Return the drifts, the mist and the cast. Nobody may change them."""
+    palette = palette_of(scene)
+    return (
+        drifts_of(scene, palette, size, _randomness(scene, 3)),
+        mist_of(scene, palette, size, _randomness(scene, 4)),
+        _standing(scene, size),
+    )
+
+
+def _standing(scene: Scene, size: tuple[int, int]) -> list[tuple[Actor, Figure]]:
+    """Draw the cast, and return it from far to near."""
+    drawn: dict[object, Figure] = {}
+    standing = []
+    for actor in sorted(scene.cast, key=lambda actor: -actor.place):
+        share = _FIGURE * _STANDS[actor.place][1] * (_FARTHER if scene.zoom < 0 else 1.0)
+        asleep = actor.action == "sleep"
+        look = (actor.subject, actor.coat, asleep, share)
+        if look not in drawn:
+            drawn[look] = figure_of(
+                actor.subject,
+                asleep=asleep,
+                size=round(min(size) * share),
+                palette=palette_of(scene, actor),
+                rightwards=scene.pan != "left",
+            )
+        standing.append((actor, drawn[look]))
+    return standing
 
 
 def _put_strip(canvas: Image.Image, strip: Strip, way: float) -> None:
