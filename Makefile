@@ -8,7 +8,7 @@ OUT ?= demo-out
 # The tests start hundreds of processes, each of which would compile the package again.
 unexport PYTHONDONTWRITEBYTECODE
 # More than the cores: most tests wait most of the time.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(3 * (os.cpu_count() or 1))')
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(4 * (os.cpu_count() or 1))')
 
 # The seed of `sloppy` and of `stress`, what runs against a sloppy emulator, and how long `stress` runs each test, in s.
 SEED ?= 1
@@ -42,13 +42,13 @@ demo: $(VENV)/cli.installed ## stream ten seconds from the emulator into demo-ou
 	$(BIN)/odyssey-proto demo --out $(OUT)
 
 # Each worker has run thousands of threads, whose arenas in glibc's malloc would hold 1 GB. Tests that measure run after the
-# others, one after the other; only those in a network of their own, which wait most of the time, and then the benchmarks,
-# whose figures nobody checks there, run beside them. It is an error if ARGS leave no test in either phase.
+# others, one after the other; only those in a network of their own, which wait most of the time, and the benchmarks, whose
+# figures nobody checks there, run beside them. It is an error if ARGS leave no test in either phase.
 test: install ## all tests, in two phases; ARGS goes to pytest
 	@together=0; alone=0; \
 	MALLOC_ARENA_MAX=2 $(BIN)/python -m pytest --phase together -n $(WORKERS) --dist loadgroup $(COVERAGE) $(ARGS) || together=$$?; \
 	case $$together in 0|1|5) ;; *) exit $$together;; esac; \
-	$(BIN)/python -m pytest --phase alone -n 2 --dist loadgroup $(ARGS) || alone=$$?; \
+	$(BIN)/python -m pytest --phase alone -n 3 --dist loadgroup $(ARGS) || alone=$$?; \
 	case $$together$$alone in 00|05|50) ;; *) exit 1;; esac
 
 # The tests that touch dependencies, on every promised Python that is installed, with the lowest and the newest releases.

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import pytest
 import schemathesis
-import yaml
 from hypothesis import HealthCheck, settings
 from schemathesis.core import NOT_SET
 from schemathesis.core.failures import FailureGroup
@@ -21,6 +20,7 @@ from odyssey_proto.emulator._faults.script import Fault
 from odyssey_proto.emulator._server import Emulator
 from tests.support.plain_client import bearer
 from tests.support.plain_rest import PlainRest, script
+from tools import yaml_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,7 +65,7 @@ def document() -> dict[str, Any]:
     """Return `openapi.yaml`, with the emulator's paths for addresses that the service chooses."""
     spec = spec_folder()
     text = (spec / "openapi.yaml").read_text("utf-8").replace("'schemas/", f"'{spec.as_uri()}/schemas/")
-    found: dict[str, Any] = yaml.safe_load(text)
+    found: dict[str, Any] = yaml_text.parsed(text)
     for here, there in PLACES.items():
         if there in found["paths"]:
             found["paths"][here.replace("{region}", "us-west")] = found["paths"].pop(there)

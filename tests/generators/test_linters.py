@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 
 import pytest
-import yaml
 
 from tests.support import node
 from tests.support.generated import GENERATED, read_document
+from tools import yaml_text
 from tools.codegen.keywords import OURS
 
 HERE = Path(__file__).parent
@@ -38,7 +38,7 @@ def test_spectral_finds_nothing(npm: Path) -> None:
 
 def test_the_parser_of_asyncapi_finds_every_message_in_its_direction(javascript: Path) -> None:
     found = json.loads(node.run("node", "asyncapi_parser.mjs", ASYNCAPI, cwd=javascript))
-    document = yaml.safe_load(ASYNCAPI.read_text("utf-8"))
+    document = yaml_text.parsed(ASYNCAPI.read_text("utf-8"))
     names = {name: message["name"] for name, message in document["components"]["messages"].items()}
     written = {
         name: (

@@ -15,7 +15,6 @@ from unittest import mock
 import pytest
 import requests
 import vcr
-import yaml
 from vcr.errors import CannotOverwriteExistingCassetteException
 
 from odyssey_proto import (
@@ -25,6 +24,7 @@ from odyssey_proto import (
     OdysseyNotFoundError,
 )
 from tests.support.servers import HttpServer, answer, json_answer
+from tools import yaml_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -137,7 +137,7 @@ class TestVcrpy:
         with vcr.use_cassette(str(path)):
             assert (ask(service.url), download(tmp_path / "1", service.url)) == (7, VIDEO)
         before = len(service.requests)
-        assert len(yaml.safe_load(path.read_text())["interactions"]) == before
+        assert len(yaml_text.parsed(path.read_text())["interactions"]) == before
         with vcr.use_cassette(str(path), record_mode="none") as cassette:
             assert (ask(service.url), download(tmp_path / "2", service.url)) == (7, VIDEO)
             assert cassette.all_played

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import yaml
 from jsonschema import Draft202012Validator
 from jsonschema.validators import extend
 
 from tests.support import node
+from tools import yaml_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -138,7 +138,7 @@ def _describes_no_field(schema: dict[str, Any]) -> bool:
 
 def read_document(path: str) -> Document:
     """Return a document of `generated/`."""
-    return Document(yaml.safe_load((GENERATED / path).read_text("utf-8")))  # JSON is YAML
+    return Document(yaml_text.parsed((GENERATED / path).read_text("utf-8")))  # JSON is YAML
 
 
 def check_program(folder: Path, document: Document, *command: str | Path, only: set[str] | None = None) -> None:

@@ -8,17 +8,17 @@ from typing import Any, Final
 
 import odyssey_models
 import pytest
-import yaml
 
 from odyssey_proto._base.errors import MalformedMessageError
 from odyssey_proto._model import codec, reading
+from tools import yaml_text
 from tools.vectors.mutations import UnreadableError, definition, right, served
 
 HERE: Final = Path(__file__).parent
 VECTORS: Final = HERE.parents[1] / "spec" / "vectors" / "invalid"
 CASES: Final = [
     pytest.param(name, case, id=f"{name}: {case['name']}")
-    for name, cases in yaml.safe_load((HERE / "cases.yaml").read_text("utf-8")).items()
+    for name, cases in yaml_text.parsed((HERE / "cases.yaml").read_text("utf-8")).items()
     for case in cases
 ]
 every_case = pytest.mark.parametrize(("name", "case"), CASES)
@@ -54,7 +54,7 @@ def test_the_table_agrees_with_the_keywords_of_the_schemas(name: str, case: dict
 
 
 def test_every_object_that_the_service_sends_is_in_the_table_or_in_the_vectors() -> None:
-    in_table = set(yaml.safe_load((HERE / "cases.yaml").read_text("utf-8")))
+    in_table = set(yaml_text.parsed((HERE / "cases.yaml").read_text("utf-8")))
     assert set(served()) - in_table - {path.stem for path in VECTORS.glob("*.json")} == set()
 
 

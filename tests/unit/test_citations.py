@@ -10,9 +10,9 @@ from typing import Any
 
 import attrs
 import pytest
-import yaml
 
 from odyssey_proto.core import deadlines
+from tools import yaml_text
 from tools.codegen.docs.markdown import slug
 
 ROOT = Path(__file__).parents[2]
@@ -51,7 +51,7 @@ def leads_somewhere(path: str, place: str) -> bool:
         return False
     if target.suffix == ".md":
         return place in anchors(target)
-    found: Any = yaml.safe_load(target.read_text("utf-8"))
+    found: Any = yaml_text.parsed(target.read_text("utf-8"))
     for key in place.removeprefix("/").split("/"):
         found = found.get(key.replace("~1", "/").replace("~0", "~")) if isinstance(found, dict) else None
     return found is not None

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
+pytestmark = pytest.mark.xdist_group("layers")  # what they all look at is read once
+
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "odyssey_proto"
 EXEMPT = {"", "_version"}  # the package itself, which loads names on demand; the version, which any room may read

@@ -8,8 +8,12 @@ from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+pytestmark = pytest.mark.xdist_group("names")  # what they all look at is read once
 
 ROOT = Path(__file__).parents[2]
 MOST_LINES = 500

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from tests.support.cases import run_all
+from tools import yaml_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,14 +56,14 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> bool | None:
 @pytest.fixture(scope="session")
 def schema_files() -> dict[str, Any]:
     """Every schema file of `spec/`, by file name."""
-    return {path.name: yaml.safe_load(path.read_text("utf-8")) for path in (SPEC / "schemas").glob("*.yaml")}
+    return {path.name: yaml_text.parsed(path.read_text("utf-8")) for path in (SPEC / "schemas").glob("*.yaml")}
 
 
 @pytest.fixture(scope="session")
 def envelopes() -> dict[str, Any]:
     """The two documents that refer to the schemas, by file name."""
     names = ("openapi.yaml", "asyncapi.yaml")
-    return {name: yaml.safe_load((SPEC / name).read_text("utf-8")) for name in names}
+    return {name: yaml_text.parsed((SPEC / name).read_text("utf-8")) for name in names}
 
 
 @pytest.fixture(scope="session")

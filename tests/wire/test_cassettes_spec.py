@@ -10,11 +10,11 @@ from urllib.parse import parse_qsl, urlsplit
 
 import attrs
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
 from tests.support.cases import every
+from tools import yaml_text
 from tools.cassettes.scrub import SERVICE
 from tools.cassettes.tape import FOLDER, Tape
 
@@ -29,7 +29,7 @@ ARTIFACTS: Final = ("video_url", "events_url", "thumbnail_url", "preview_url")
 
 @cache
 def openapi() -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load((SPEC / "openapi.yaml").read_text("utf-8"))
+    document: dict[str, Any] = yaml_text.parsed((SPEC / "openapi.yaml").read_text("utf-8"))
     return document
 
 
@@ -38,7 +38,8 @@ def registry() -> Registry[Any]:
     """The schema files by the names that the document has for them."""
     files = (SPEC / "schemas").glob("*.yaml")
     return Registry().with_resources(
-        (f"schemas/{path.name}", Resource.from_contents(yaml.safe_load(path.read_text("utf-8")))) for path in files
+        (f"schemas/{path.name}", Resource.from_contents(yaml_text.parsed(path.read_text("utf-8"))))
+        for path in files
     )
 
 

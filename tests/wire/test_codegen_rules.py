@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-import yaml
 
 from tests.support import small_spec
+from tools import yaml_text
 from tools.codegen import envelopes, rules
 from tools.codegen.keywords import OURS
 from tools.codegen.sources import SpecError, read
@@ -683,7 +683,7 @@ def used(node: Any) -> Iterator[str]:
 
 def test_every_registered_keyword_is_used() -> None:
     paths = [*(SPEC / "schemas").glob("*.yaml"), *(SPEC / name for name in envelopes.ENVELOPES)]
-    keys = {key for path in paths for key in used(yaml.safe_load(path.read_text("utf-8")))}
+    keys = {key for path in paths for key in used(yaml_text.parsed(path.read_text("utf-8")))}
     assert set(OURS) - keys == set()
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 import pytest
-import yaml
 
+from tools import yaml_text
 from tools.codegen.docs import states
 from tools.codegen.docs.markdown import inline
 from tools.codegen.docs.placement import Placement
@@ -27,6 +27,8 @@ from tools.codegen.sources import SpecError, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+pytestmark = pytest.mark.xdist_group("docs")  # what they all look at is read once
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = ROOT / "spec"
@@ -232,7 +234,7 @@ def test_every_message_is_on_the_page_of_its_channel_in_its_direction() -> None:
 
 def yaml_documents(kind: str) -> Iterator[dict[str, Any]]:
     for path in sorted(SPEC.glob("*.yaml")):
-        document = yaml.safe_load(path.read_text("utf-8"))
+        document = yaml_text.parsed(path.read_text("utf-8"))
         if kind in document:
             yield document
 

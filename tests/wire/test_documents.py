@@ -10,15 +10,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 from ruamel.yaml import YAML
 
+from tools import yaml_text
 from tools.vectors.mutations import definition, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+pytestmark = pytest.mark.xdist_group("documents")  # what they all look at is read once
 
 HERE: Final = Path(__file__).parent
 GENERATED: Final = HERE.parents[1] / "generated"
@@ -36,7 +38,7 @@ WITHOUT_A_TAG: Final = {"ErrorBody", "IceServer", "ValidationIssue"}
 
 @functools.cache
 def loaded(name: str) -> Any:
-    return yaml.safe_load((GENERATED / f"{name}.yaml").read_text("utf-8"))
+    return yaml_text.parsed((GENERATED / f"{name}.yaml").read_text("utf-8"))
 
 
 @functools.cache

@@ -25,6 +25,8 @@ from tools.codegen.tables import read_tables
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+pytestmark = pytest.mark.xdist_group("model names")  # what they all look at is read once
+
 ROOT = Path(__file__).resolve().parents[2]
 
 ATTRIBUTES = {

@@ -22,6 +22,7 @@ from vcr.record_mode import RecordMode
 from vcr.stubs import VCRHTTPConnection, VCRHTTPSConnection
 
 from odyssey_proto._net import sockets
+from tools import yaml_text
 
 from .scrub import Scrubber
 
@@ -54,7 +55,7 @@ class Tape:
     @classmethod
     def read(cls, path: Path) -> Tape:
         """Read a cassette."""
-        data = _load(path.read_text("utf-8"))
+        data = yaml_text.parsed(path.read_text("utf-8"))
         return cls(**{field.name: data[field.name] for field in attrs.fields(cls)})
 
 
@@ -157,12 +158,7 @@ class _Serializer:
         return _HEAD + yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
 
     def deserialize(self, text: str) -> Any:
-        return _load(text)
-
-
-def _load(text: str) -> Any:
-    # The loader in C takes a tenth of the time, but not every build has it.
-    return yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506  # safe, both of them
+        return yaml_text.parsed(text)
 
 
 def _in_order(interactions: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import attrs
-import yaml
 
+from tools import yaml_text
 from tools.spec_diff.changes import READERS, WRITERS, Breaks
 from tools.spec_diff.envelopes import between_calls, between_messages
 from tools.spec_diff.schemas import between_definitions
@@ -43,7 +43,7 @@ class Spec:
     @classmethod
     def of(cls, texts: dict[str, str]) -> Spec:
         """Read a spec from its files, by their paths below `spec/`."""
-        files = {path: yaml.safe_load(text) for path, text in texts.items() if path.endswith(".yaml")}
+        files = {path: yaml_text.parsed(text) for path, text in texts.items() if path.endswith(".yaml")}
         schemas = [document for path, document in sorted(files.items()) if path.startswith("schemas/")]
         return cls(
             definitions={name: schema for document in schemas for name, schema in document["$defs"].items()},

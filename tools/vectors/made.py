@@ -12,10 +12,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
 from jsonschema import Draft202012Validator
 from referencing import Registry, Resource
 
+from tools import yaml_text
 from tools.vectors.mutations import (
     SPEC,
     UNKNOWN_FIELD,
@@ -59,7 +59,7 @@ def schema_of(name: str) -> str:
 
 def answers(name: str) -> Iterator[Case]:
     """Yield odd forms of the service's objects, and a tolerant reader's reading of each."""
-    for entry in yaml.safe_load(_TABLE.read_text("utf-8")).get(name, ()):
+    for entry in yaml_text.parsed(_TABLE.read_text("utf-8")).get(name, ()):
         text = entry["text"] if "text" in entry else json.dumps(entry["data"], ensure_ascii=False)
         raw = text.encode("latin-1" if entry.get("latin-1") else "utf-8")
         outcome = {"reader": "accepts", "written": entry["reads"]} if "reads" in entry else {"reader": "refuses"}
@@ -114,7 +114,7 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def requests() -> dict[str, list[Case]]:
     """Return, for each object that only clients send: its unknown fields and its nulls, and whether they fit."""
     registry: Registry[Any] = Registry().with_resources(
-        (path.name, Resource.from_contents(yaml.safe_load(path.read_text("utf-8"))))
+        (path.name, Resource.from_contents(yaml_text.parsed(path.read_text("utf-8"))))
         for path in (SPEC / "schemas").glob("*.yaml")
     )
     sent = {name: schema for name, (_, schema) in definitions().items() if "properties" in schema}

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
-import yaml
+
+from tools import yaml_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -102,7 +103,7 @@ SCALARS: Final[dict[str, Any]] = {
 @functools.cache
 def _documents() -> dict[str, Schema]:
     paths = [*(SPEC / "schemas").glob("*.yaml"), SPEC / "openapi.yaml", SPEC / "asyncapi.yaml"]
-    return {path.name: yaml.safe_load(path.read_text("utf-8")) for path in paths}
+    return {path.name: yaml_text.parsed(path.read_text("utf-8")) for path in paths}
 
 
 @functools.cache

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
-import yaml
 
+from tools import yaml_text
 from tools.codegen.docs.markdown import slug
 from tools.codegen.marked import load
 from tools.codegen.sources import SpecError, definitions
@@ -172,7 +172,7 @@ def read_source(folder: Path, schemas: dict[str, Schema]) -> Source:
 
     Raises `SpecError` if a reference leads nowhere, or a sequence names a call or a message that does not exist.
     """
-    documents = {path.name: yaml.safe_load(path.read_text("utf-8")) for path in sorted(folder.glob("*.yaml"))}
+    documents = {path.name: yaml_text.parsed(path.read_text("utf-8")) for path in sorted(folder.glob("*.yaml"))}
     source = Source(
         schemas=schemas,
         files={name: file for file, name, _ in definitions(schemas)},

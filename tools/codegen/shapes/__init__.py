@@ -6,12 +6,14 @@ honour; any other would be silently dropped. `tools.codegen.envelopes` checks th
 
 from __future__ import annotations
 
+import functools
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-import yaml
 from jsonschema import Draft202012Validator
+
+from tools import yaml_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,9 +32,13 @@ _FOLDER: Final = Path(__file__).parent
 
 def misshapen(file: str, marked: Marked) -> Iterator[Fault]:
     """Yield each fault in the shape of the document `file`: a keyword too many, too few, or of another kind."""
-    shape = yaml.safe_load((_FOLDER / file).read_text("utf-8"))
-    for error in Draft202012Validator(shape).iter_errors(marked.data):
+    for error in _validator(file).iter_errors(marked.data):
         yield from _faults(marked, error)
+
+
+@functools.cache
+def _validator(file: str) -> Draft202012Validator:
+    return Draft202012Validator(yaml_text.parsed((_FOLDER / file).read_text("utf-8")))
 
 
 def _faults(marked: Marked, error: ValidationError) -> Iterator[Fault]:
