@@ -41,12 +41,13 @@ coverage: test ## all tests, with the coverage of those in tools/core_contexts.p
 demo: $(VENV)/cli.installed ## stream ten seconds from the emulator into demo-out
 	$(BIN)/odyssey-proto demo --out $(OUT)
 
-# Each worker has run thousands of threads, whose arenas in glibc's malloc would hold 1 GB. Tests that measure run after the
+# Each worker has run thousands of threads, whose arenas in glibc's malloc would hold 1 GB, and starts processes, in which BLAS
+# would begin with threads that nobody needs. Tests that measure run after the
 # others, one after the other; only those in a network of their own, which wait most of the time, and the benchmarks, whose
 # figures nobody checks there, run beside them. It is an error if ARGS leave no test in either phase.
 test: install ## all tests, in two phases; ARGS goes to pytest
 	@together=0; alone=0; \
-	MALLOC_ARENA_MAX=2 $(BIN)/python -m pytest --phase together -n $(WORKERS) --dist loadgroup $(COVERAGE) $(ARGS) || together=$$?; \
+	MALLOC_ARENA_MAX=2 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --phase together -n $(WORKERS) --dist loadgroup $(COVERAGE) $(ARGS) || together=$$?; \
 	case $$together in 0|1|5) ;; *) exit $$together;; esac; \
 	$(BIN)/python -m pytest --phase alone -n 3 --dist loadgroup $(ARGS) || alone=$$?; \
 	case $$together$$alone in 00|05|50) ;; *) exit 1;; esac
@@ -134,7 +135,7 @@ core-coverage: install ## check that each module of the core is covered by its o
 
 # An emulator that is sloppy sends what only tolerant readers accept; the same SEED makes the same choices.
 sloppy: install ## the live tests against a sloppy emulator; SEED and TESTS choose
-	MALLOC_ARENA_MAX=2 $(BIN)/python -m pytest -q --phase together -n $(WORKERS) --dist loadgroup --sloppy $(SEED) $(TESTS) $(ARGS)
+	MALLOC_ARENA_MAX=2 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q --phase together -n $(WORKERS) --dist loadgroup --sloppy $(SEED) $(TESTS) $(ARGS)
 
 # `make conformance ARGS="--only live --scenario keepalive"` checks less.
 conformance: install ## the scorecard of our client: all vectors, and all live scenarios

@@ -46,7 +46,9 @@ MEASURED: Final = (
 )
 """The tests that are measured."""
 ELSEWHERE: Final = (
-    *(f"tests/{name}.py" for name in ("emulator/test_browser", "emulator/test_contract", "faults/test_turn")),
+    *(f"tests/emulator/test_{name}.py" for name in ("browser", "contract")),
+    *(f"tests/faults/test_{name}.py" for name in ("bounds", "signals", "stress", "turn", "wrong_moment")),
+    "tests/unit/_net/webrtc/test_jitter.py::test_never_much_less_can_be_shown_than_with_aiortcs_buffer",
     "tests/unit/_video/test_playout.py::test_repaired_losses_are_hardly_seen_any_more",
     *(
         f"tests/unit/_net/webrtc/test_recovery.py::test_{name}"

@@ -233,8 +233,8 @@ def _pytest(python: Path, arguments: Iterable[str]) -> subprocess.CompletedProce
     # No workers: each would read all tests first, and other environments are tested at the same time.
     command = [str(python), "-m", "pytest", "-q", *arguments]
     # Without the settings of the shell: only the packages just installed take part. The tests start thousands of
-    # threads, whose arenas would take 1 GB.
-    environment = {**os.environ, "PYTHONPATH": "", "MALLOC_ARENA_MAX": "2"}
+    # threads, whose arenas would take 1 GB, and hundreds of processes, in which BLAS would begin with threads.
+    environment = {**os.environ, "PYTHONPATH": "", "MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
     return subprocess.run(
         command,
         cwd=_ROOT,
