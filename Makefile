@@ -42,9 +42,9 @@ demo: $(VENV)/cli.installed ## stream ten seconds from the emulator into demo-ou
 	$(BIN)/odyssey-proto demo --out $(OUT)
 
 # Each worker has run thousands of threads, whose arenas in glibc's malloc would hold 1 GB, and starts processes, in which BLAS
-# would begin with threads that nobody needs. Tests that measure run after the
-# others, one after the other; only those in a network of their own, which wait most of the time, and the benchmarks, whose
-# figures nobody checks there, run beside them. It is an error if ARGS leave no test in either phase.
+# would begin with threads that nobody needs. Tests that measure run after the others, one after the other; only those in a
+# network of their own, which wait most of the time, and the benchmarks, whose figures nobody checks there, run beside them. It
+# is an error if ARGS leave no test in either phase.
 test: install ## all tests, in two phases; ARGS goes to pytest
 	@together=0; alone=0; \
 	MALLOC_ARENA_MAX=2 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --phase together -n $(WORKERS) --dist loadgroup $(COVERAGE) $(ARGS) || together=$$?; \

@@ -57,7 +57,7 @@ class Mp4Writer:
         self._colours: Colours | None = None
         self._first_ms = 0
         self._last_ms = -1
-        self._has_packets = False
+        self._has_begun = False
         self._closed = False
 
     def write(self, frame: VideoFrame, at_ms: int | None = None) -> None:
@@ -81,14 +81,6 @@ class Mp4Writer:
         self._mux(container, self._stream.encode(picture))
         self.frames += 1
 
-    def _mux(self, container: Any, packets: list[Any]) -> None:
-        self._has_packets = self._has_packets or bool(packets)
-        container.mux(packets)
-
-    def _end(self, container: Any) -> None:
-        if self._has_packets:  # FFmpeg crashes at the end of a file without a packet
-            container.close()
-
     def _fitted(self, frame: VideoFrame) -> av.VideoFrame:
         """Return a copy of the picture in the size and the colours of the file."""
         assert self._colours is not None
@@ -111,9 +103,22 @@ class Mp4Writer:
                     self._mux(container, self._stream.encode(None))
                 except BaseException:
                     with contextlib.suppress(Exception):  # the same failure, in other words
-                        self._end(container)
+                        container.close()
                     raise
-                self._end(container)
+                container.close()
+
+    def _mux(self, container: Any, packets: list[Any]) -> None:
+        """Write packets. The file begins with its first: FFmpeg crashes when it ends a file without any."""
+        if packets and not self._has_begun:
+            try:
+                container.start_encoding()
+            except BaseException:
+                self._container = None
+                assert self._file is not None
+                self._file.close()
+                raise
+            self._has_begun = True
+        container.mux(packets)
 
     def _open(self, frame: VideoFrame, at_ms: int) -> Any:
         import av
@@ -132,7 +137,6 @@ class Mp4Writer:
             encoder.colorspace, encoder.color_range = colours.matrix, colours.range
             encoder.color_primaries, encoder.color_trc = colours.primaries, colours.transfer
             stream.time_base = stream.codec_context.time_base = _MILLISECONDS
-            container.start_encoding()
         except BaseException:
             self._file.close()
             raise
