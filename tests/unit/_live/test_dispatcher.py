@@ -18,6 +18,7 @@ from odyssey_proto._model import events
 from odyssey_proto._model.events import ConnectionStatus
 from odyssey_proto._video.frame import VideoFrame
 from tests.support.clocks import HandClock
+from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -398,10 +399,16 @@ def test_texts_and_frames_that_wait_for_handlers_take_a_bounded_memory() -> None
     large = VideoFrame.from_ndarray(np.zeros((1024, 1024, 3), np.uint8), index=0)
     most = EVENTS_MOST_WAITING_BYTES // large._picture.nbytes
     with running(handlers) as dispatcher:
-        for _ in range(3 * most):
+
+        def show() -> None:
             dispatcher.publish(STARTED)
             dispatcher.put(large)
             dispatcher.close(None)
+
+        show()
+        eventually(lambda: frames)  # all others wait for its handler
+        for _ in range(3 * most):
+            show()
         assert len([item for item in dispatcher._waiting if isinstance(item, VideoFrame)]) <= most
         for _ in range(200):
             dispatcher.publish(events.InteractAcknowledged(prompt="x" * 1_000_000, at=0.0))
