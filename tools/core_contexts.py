@@ -80,11 +80,9 @@ class _Contexts:
     def pytest_runtest_logstart(self, nodeid: str) -> None:
         """Switch for a test that is about to be set up."""
         if self._coverage is None:
-            self._coverage = Coverage.current()
+            self._coverage = _alone()
             if self._coverage is None:
                 return
-            # A restart would search all modules, for a warning about those that it has measured before.
-            self._coverage._warn_preimported_source = False
         measures = self._runs_tests and nodeid.startswith(MEASURED) and not nodeid.startswith(ELSEWHERE)
         if measures != self._measures:
             self._measures = measures
@@ -94,6 +92,22 @@ class _Contexts:
         if measures and context != self._context:
             self._context = context
             self._coverage.switch_context(context)
+
+
+def _alone() -> Coverage | None:
+    """Return what measures, and end all others: in a worker, pytest-cov starts two, and only saves the later one.
+
+    The earlier one would go on whenever that is stopped.
+    """
+    current = Coverage.current()
+    if current is None:
+        return None
+    # A restart would search all modules, for a warning about those that it has measured before.
+    current._warn_preimported_source = False
+    while (running := Coverage.current()) is not None:
+        running.stop()
+    current.start()
+    return current
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -21,3 +23,20 @@ def test_the_cores_own_tests_are_measured() -> None:
     contexts = pytest.importorskip("tools.core_contexts", reason="coverage is not installed")
     coverage = pytest.importorskip("tools.core_coverage")
     assert [path for path in coverage.test_files() if not path.startswith(contexts.MEASURED)] == []
+
+
+def test_nothing_else_measures_while_it_does_not() -> None:
+    pytest.importorskip("coverage", reason="coverage is not installed")
+    code = """
+import sys
+from coverage import Coverage
+from tools.core_contexts import _alone
+
+earlier, later = Coverage(data_file=None), Coverage(data_file=None)
+earlier.start(), later.start()
+assert _alone() is later
+assert sys.gettrace() is not None
+later.stop()
+assert sys.gettrace() is None
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
