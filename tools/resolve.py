@@ -53,16 +53,17 @@ _SETS: Final = {
 }
 """The options for uv. Only wheels count: we do not promise that a source builds."""
 _TOUCHING: Final = (
-    *(
-        "tests/unit/test_private_parts.py",
-        "tests/unit/_net",
-        "tests/unit/cli",
-        "tests/unit/_video",
-        "tests/unit/_live/test_driver.py",
+    # One of them simulates 1,600 links, and needs no dependency.
+    ("tests/unit/_net", "--ignore=tests/unit/_net/webrtc/test_recovery.py"),
+    (
+        *(
+            "tests/unit/test_private_parts.py",
+            "tests/unit/cli",
+            "tests/unit/_video",
+            "tests/unit/_live/test_driver.py",
+        ),
+        *("tests/live/test_peer.py", "tests/live/test_spectator_hls.py"),
     ),
-    *("tests/live/test_peer.py", "tests/live/test_spectator_hls.py"),
-    # Simulates 1,600 links, and needs no dependency.
-    "--ignore=tests/unit/_net/webrtc/test_recovery.py",
 )
 """Tests of the code that relies on dependencies."""
 _OF_MORE_PYTHONS: Final = (
@@ -71,15 +72,12 @@ _OF_MORE_PYTHONS: Final = (
         # These need packages that only developers install.
         *("--ignore=tests/unit/test_citations.py", "--ignore=tests/wire/test_spec.py"),
     ),
-    ("tests/unit/_net", "tests/live/test_exit.py", "tests/live/test_spectator_hls.py"),
+    ("tests/unit/_net",),
+    ("tests/live/test_exit.py", "tests/live/test_spectator_hls.py"),
 )
-"""The inner loop, and the tests of the parts that differ most between Pythons, in two halves: one waits."""
-_TESTS: Final = {
-    "lowest": (_TOUCHING,),
-    "newest": _OF_MORE_PYTHONS,
-    "prereleases": (_TOUCHING,),
-}
-"""The arguments for pytest of each process."""
+"""The inner loop, and the tests of the parts that differ most between Pythons."""
+_TESTS: Final = {"lowest": _TOUCHING, "newest": _OF_MORE_PYTHONS, "prereleases": _TOUCHING}
+"""The arguments of each process: one would wait for most of its time."""
 _SIDE_BY_SIDE: Final = 3 * (os.cpu_count() or 1)
 """How many environments are tested at the same time. Their processes wait for a part of the time."""
 _FAILURES: Final = ("FAILED ", "ERROR ")
