@@ -24,6 +24,7 @@ from odyssey_proto import AdvancedConfig, Odyssey
 from odyssey_proto.conformance._witness import Witness
 from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._traffic import watching
+from tests.support.order import mixed
 from tests.support.processes import PATIENCE_S, eventually
 from tests.support.sloppy import reason_to_leave_out
 
@@ -123,7 +124,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         (chosen if runs else left_out).append(item)
     if left_out:
         config.hook.pytest_deselected(items=left_out)
-        items[:] = chosen
+    items[:] = mixed(chosen) if phase == "together" else chosen
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -5,12 +5,15 @@ The SDKs in ``tests/sdk`` are programs that are tested, beside their tests.
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
-from typing import Final
+from types import SimpleNamespace
+from typing import Any, Final
 
 import pytest
 
+from tests.support.order import mixed
 from tests.support.sloppy import LEFT_OUT, reason_to_leave_out
 
 ROOT: Final = Path(__file__).parents[2]
@@ -44,3 +47,22 @@ def test_what_is_left_out_while_emulators_are_sloppy_exists_and_has_a_reason(nam
 
 def test_nothing_else_is_left_out() -> None:
     assert reason_to_leave_out("tests/live/test_stream.py::test_any") is None
+
+
+def test_tests_that_compute_run_among_those_that_wait() -> None:
+    def tests(folder: str, files: int, of_each: int) -> list[Any]:
+        return [
+            SimpleNamespace(path=Path(folder, str(file)), nodeid=f"tests/{folder}/{file}::{number}")
+            for file in range(files)
+            for number in range(of_each)
+        ]
+
+    waiting, computing = tests("live", 10, 4), tests("unit", 20, 6)
+    order: list[Any] = mixed([*waiting, *computing])
+    assert [item for item in order if item in waiting] == waiting, "each kind keeps its order"
+    assert [item for item in order if item in computing] == computing
+    files = [file for file, _ in itertools.groupby(order, lambda item: item.path.parent.name)]
+    assert files == ["live", "unit"] * 10
+    assert mixed(waiting) == waiting
+    assert mixed(computing) == computing
+    assert mixed([]) == []
