@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from odyssey_proto import OdysseyStreamError
+from odyssey_proto import OdysseyConnectionTimeoutError, OdysseyStreamError
 from odyssey_proto._video import stamp
 from odyssey_proto.emulator._faults.script import Fault
 from tests.support.processes import PATIENCE_S
@@ -14,10 +14,10 @@ from tests.support.processes import PATIENCE_S
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from odyssey_proto import Session, VideoFrame
+    from odyssey_proto import Odyssey, Session, VideoFrame
     from odyssey_proto.emulator._server import Emulator
 
-__all__ = ["CALLS", "DEAF", "LOSSES", "frame_has_come", "lose", "number_of", "take"]
+__all__ = ["CALLS", "DEAF", "LOSSES", "frame_has_come", "lose", "number_of", "take", "timed_out"]
 
 CALLS: Final[dict[str, Callable[[Any], object]]] = {
     "start stream": lambda target: target.start_stream("A cat"),
@@ -60,3 +60,15 @@ def lose(emulator: Emulator, session: Session, how: str = "dropped") -> OdysseyS
 def frame_has_come(session: Session, index: int) -> bool:
     latest = session.latest_frame
     return latest is not None and latest.index >= index
+
+
+def timed_out(client: Odyssey, is_there: Callable[[], object]) -> tuple[OdysseyConnectionTimeoutError, float]:
+    """Return the error of a connect that hangs, and its timeout in s, in which this machine gets there."""
+    timeout_s = 0.5
+    while timeout_s < PATIENCE_S:
+        with pytest.raises(OdysseyConnectionTimeoutError) as caught:
+            client.connect(timeout=timeout_s)
+        if is_there():
+            return caught.value, timeout_s
+        timeout_s *= 2
+    raise AssertionError("the connect did not get to where it hangs")
