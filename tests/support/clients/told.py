@@ -12,8 +12,8 @@ from pathlib import Path
 
 if __name__ == "__main__":
     if sys.argv[1:]:
-        print(*sys.argv[1:], Path.cwd(), flush=True)
         try:
+            print(*sys.argv[1:], Path.cwd(), flush=True)
             signal.pause()
         except KeyboardInterrupt:
             sys.exit(7)
