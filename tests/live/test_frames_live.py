@@ -31,7 +31,7 @@ SOON_S: Final = 10.0
 
 
 def test_frames_wait_for_a_stream(session: Session, in_background: Background) -> None:
-    waiting = in_background(next, session.frames(timeout=PATIENCE_S))
+    waiting = in_background(next, session.frames("error", 64, timeout=PATIENCE_S))
     session.start_stream("A cat", portrait=False)
     assert waiting.result(PATIENCE_S).index == 0
 

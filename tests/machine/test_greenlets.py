@@ -83,9 +83,9 @@ import {library}
 from odyssey_proto import Odyssey
 with Odyssey("ody_test", api_url=sys.argv[1]) as client, client.connect() as session:
     session.start_stream("A cat", portrait=False)
-    print(next(session.frames(timeout=20)).index)
+    print(next(session.frames(timeout=20)).width)
 """
     with python("-c", code, emulator.api_url) as process:
-        assert process.line() == "0"
+        assert process.line() == "512"
         assert process.ended() == 0
         assert process.stderr == ""
