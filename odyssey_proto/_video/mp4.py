@@ -57,7 +57,6 @@ class Mp4Writer:
         self._colours: Colours | None = None
         self._first_ms = 0
         self._last_ms = -1
-        self._has_begun = False
         self._closed = False
 
     def write(self, frame: VideoFrame, at_ms: int | None = None) -> None:
@@ -109,15 +108,14 @@ class Mp4Writer:
 
     def _mux(self, container: Any, packets: list[Any]) -> None:
         """Write packets. The file begins with its first: FFmpeg crashes when it ends a file without any."""
-        if packets and not self._has_begun:
+        if packets:
             try:
-                container.start_encoding()
-            except BaseException:
+                container.start_encoding()  # does nothing if it has begun
+            except BaseException:  # nothing that `close` could finish; not even an interrupt leaves the file open
                 self._container = None
                 assert self._file is not None
                 self._file.close()
                 raise
-            self._has_begun = True
         container.mux(packets)
 
     def _open(self, frame: VideoFrame, at_ms: int) -> Any:

@@ -82,10 +82,11 @@ warnings.simplefilter("ignore")
 import {library}
 from odyssey_proto import Odyssey
 with Odyssey("ody_test", api_url=sys.argv[1]) as client, client.connect() as session:
+    frames = session.frames("error", 64, timeout=20)
     session.start_stream("A cat", portrait=False)
-    print(next(session.frames(timeout=20)).width)
+    print(next(frames).index)
 """
     with python("-c", code, emulator.api_url) as process:
-        assert process.line() == "512"
+        assert process.line() == "0"
         assert process.ended() == 0
         assert process.stderr == ""
