@@ -25,6 +25,7 @@ from odyssey_proto.conformance._witness import Witness
 from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._traffic import watching
 from tests.support.order import mixed
+from tests.support.rewriting import rewrite_share
 from tests.support.processes import PATIENCE_S, eventually
 from tests.support.sloppy import reason_to_leave_out
 
@@ -96,10 +97,11 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Collect no garbage meanwhile: there is hardly any, and looking for it takes an eighth of the time."""
     gc.disable()
     try:
+        rewrite_share(session.config, Path(__file__).parent)
         return (yield)
     finally:
         gc.enable()

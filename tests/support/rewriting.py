@@ -1,0 +1,43 @@
+"""Shares the rewriting of asserts between the workers of pytest-xdist.
+
+All workers collect all tests in the same order and at the same time. Of a fresh clone, each of them would rewrite each
+file, which takes longer than the rest of the collection: pytest keeps what it has rewritten, but never for the others in time.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import pytest
+
+__all__ = ["rewrite_share"]
+
+
+def rewrite_share(config: pytest.Config, folder: Path) -> None:
+    """Rewrite this worker's share of the test files, and keep it where pytest looks for it."""
+    worker: dict[str, object] | None = getattr(config, "workerinput", None)
+    if worker is None or sys.dont_write_bytecode:
+        return
+    try:
+        from _pytest.assertion.rewrite import (
+            PYC_TAIL,
+            _read_pyc,
+            _rewrite_test,
+            _write_pyc,
+            assertstate_key,
+            get_cache_dir,
+        )
+    except ImportError:  # they are not public: with another pytest, collecting just takes longer
+        return
+    number, count = int(str(worker["workerid"]).removeprefix("gw")), int(str(worker["workercount"]))
+    largest_first = sorted(folder.rglob("test_*.py"), key=lambda path: (-path.stat().st_size, path))
+    for path in largest_first[number::count]:
+        kept = get_cache_dir(path) / f"{path.stem}{PYC_TAIL}"
+        if _read_pyc(path, kept) is None:
+            kept.parent.mkdir(exist_ok=True)
+            status, code = _rewrite_test(path, config)
+            _write_pyc(config.stash[assertstate_key], code, status, kept)
