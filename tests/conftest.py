@@ -25,8 +25,8 @@ from odyssey_proto.conformance._witness import Witness
 from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._traffic import watching
 from tests.support.order import mixed
-from tests.support.rewriting import rewrite_share
 from tests.support.processes import PATIENCE_S, eventually
+from tests.support.rewriting import rewrite_share
 from tests.support.sloppy import reason_to_leave_out
 
 if TYPE_CHECKING:

@@ -196,13 +196,13 @@ def connection_error(
         )
     root = None if isinstance(exc, _BAD_ADDRESS) else next(filter(_is_original, chain), None)
     subject = root or exc
-    # Looking up a name fails in other words if it cannot read the system's files.
-    if is_shortage(subject) or (isinstance(subject, socket.gaierror) and out_of_descriptors()):
+    failure = next(row for row in _FAILURES if isinstance(subject, row.kinds))
+    # A lookup that cannot read the system's files fails in other words, which depend on the system's plugins.
+    if is_shortage(subject) or (failure.code in ("unknown_host", "unreachable") and out_of_descriptors()):
         short = no_resources(subject)
         short.operation = operation
         short.__cause__ = subject
         return short
-    failure = next(row for row in _FAILURES if isinstance(subject, row.kinds))
     proxy = next((link for link in chain if isinstance(link, ProxyTroubleError)), None)
     if proxy is not None and (refused := _TUNNEL.search(str(subject))):
         said = int(refused["status"]), refused["reason"]

@@ -28,6 +28,7 @@ from odyssey_proto import (
     connect_to_stream,
 )
 from tests.support.leaks import nothing_left
+from tests.support.processes import PATIENCE_S
 from tests.support.servers import Connection, HttpServer, Request, Server, answer, json_answer
 from tests.support.tls import self_signed
 
@@ -59,7 +60,7 @@ def words(*secrets: str) -> str:
 
 QUICK: Final = AdvancedConfig(max_retries=0, queue_timeout_s=0)
 SHORT_S: Final = 0.3
-"""The timeout of all calls: those of signaling try again until then."""
+"""The timeout of calls that try again until then, or get no answer. Whichever error they raise is shown."""
 
 
 def forms_of(secret: str) -> Iterator[str]:
@@ -137,7 +138,7 @@ def test_a_secret_is_found_in_every_form() -> None:
 
 
 def client_of(url: str, **options: Any) -> Odyssey:
-    return Odyssey(KEY, api_url=url, advanced=QUICK, timeout=SHORT_S, **options)
+    return Odyssey(KEY, api_url=url, advanced=QUICK, **{"timeout": PATIENCE_S, **options})
 
 
 # --- settings
@@ -255,7 +256,8 @@ PAIRS: Final = [
 def test_a_failure_on_the_network(where: str, reply: str) -> None:
     route, told, call = CALLS[where]
     on_both = reply == "403" or where == "the key"  # each call once, and each reply once
-    with service(route, replies(words(*told))[reply]) as server, client_of(server.url) as client:
+    said = replies(words(*told))[reply]
+    with service(route, said) as server, client_of(server.url, timeout=SHORT_S) as client:
         for error in check(lambda: call(client, server.url), on_both=on_both):
             assert isinstance(error, OdysseyError)
 
@@ -322,7 +324,7 @@ def test_a_file_that_cannot_be_written(tmp_path: Path) -> None:
     with service("GET /file", answer(b"x" * 9)) as server, client_of(server.url) as client:
         recording = {"stream_id": "st-1", "video_url": f"{server.url}/file?sig={SIGNATURE}"}
         server.routes["GET /recordings/st-1"] = json_answer(recording)
-        for error in check(lambda: client.download_recording("st-1", tmp_path, timeout=SHORT_S)):
+        for error in check(lambda: client.download_recording("st-1", tmp_path)):
             assert isinstance(error, OdysseyConfigError)
 
 
@@ -370,7 +372,7 @@ def test_a_proxy(scheme: str, written: str, status: str, no_proxy: pytest.Monkey
 
     with Server(refuse) as proxy:
         no_proxy.setenv(f"{scheme}_proxy", passwords(proxy.port)[written])
-        with client_of(f"{scheme}://service.example") as client:
+        with client_of(f"{scheme}://service.example", timeout=SHORT_S) as client:
             credentials = ClientCredentials(f"{scheme}://service.example", SESSION, 600)
             on_both = written in ("escaped", "SOCKS")
             check(lambda: client.get_recording("st-1"), on_both=on_both)

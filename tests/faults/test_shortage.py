@@ -180,3 +180,29 @@ def test_a_module_that_cannot_be_loaded_without_a_descriptor_is_told(call: str) 
         command = [sys.executable, "-c", FRESH, server.url, call]
         ran = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert ran.stdout == "no_resources 3\n", ran.stderr
+
+
+LOOKUP: Final = """
+import errno, os, resource, socket
+from odyssey_proto import AdvancedConfig, Odyssey, OdysseyError
+
+def looked_up(*_, **__):
+    raise OSError(errno.EBUSY, "Device or resource busy")  # as with libnss-mdns, which finds no descriptor
+
+socket.getaddrinfo = looked_up
+limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+with Odyssey("ody_k", api_url="http://localhost:9", advanced=AdvancedConfig(max_retries=0)) as odyssey:
+    for soft in (limit[0], 0, limit[0]):
+        try:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, limit[1]))
+            odyssey.list_simulations()
+        except OdysseyError as error:
+            resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+            print(error.code)
+"""
+
+
+def test_a_lookup_that_fails_for_want_of_a_descriptor_and_does_not_say_so_is_told() -> None:
+    command = [sys.executable, "-c", LOOKUP]
+    ran = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
+    assert ran.stdout.split() == ["unreachable", "no_resources", "unreachable"], ran.stderr

@@ -1,7 +1,7 @@
 """Shares the rewriting of asserts between the workers of pytest-xdist.
 
-All workers collect all tests in the same order and at the same time. Of a fresh clone, each of them would rewrite each
-file, which takes longer than the rest of the collection: pytest keeps what it has rewritten, but never for the others in time.
+All workers collect all tests in the same order and at the same time. In a fresh clone, each of them would rewrite each
+file, which takes as long as the rest of the collection: what pytest caches comes too late for the others.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["rewrite_share"]
 
 
 def rewrite_share(config: pytest.Config, folder: Path) -> None:
-    """Rewrite this worker's share of the test files, and keep it where pytest looks for it."""
+    """Rewrite this worker's share of the test files, and cache it where pytest looks for it."""
     worker: dict[str, object] | None = getattr(config, "workerinput", None)
     if worker is None or sys.dont_write_bytecode:
         return
@@ -36,8 +36,8 @@ def rewrite_share(config: pytest.Config, folder: Path) -> None:
     number, count = int(str(worker["workerid"]).removeprefix("gw")), int(str(worker["workercount"]))
     largest_first = sorted(folder.rglob("test_*.py"), key=lambda path: (-path.stat().st_size, path))
     for path in largest_first[number::count]:
-        kept = get_cache_dir(path) / f"{path.stem}{PYC_TAIL}"
-        if _read_pyc(path, kept) is None:
-            kept.parent.mkdir(exist_ok=True)
+        cached = get_cache_dir(path) / f"{path.stem}{PYC_TAIL}"
+        if _read_pyc(path, cached) is None:
+            cached.parent.mkdir(exist_ok=True)
             status, code = _rewrite_test(path, config)
-            _write_pyc(config.stash[assertstate_key], code, status, kept)
+            _write_pyc(config.stash[assertstate_key], code, status, cached)
