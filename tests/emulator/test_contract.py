@@ -137,7 +137,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 
 @calls.parametrize()
-@settings(LIMITS, max_examples=20)
+@settings(LIMITS, max_examples=12)
 def test_every_call_keeps_to_the_contract(case: Any, running: Running) -> None:
     running.fill_in(case)
     if not is_tolerated(case):
