@@ -1,7 +1,7 @@
 """Shares the rewriting of asserts between the workers of pytest-xdist.
 
-All workers collect all tests in the same order and at the same time. In a fresh clone, each of them would rewrite each
-file, which takes as long as the rest of the collection: what pytest caches comes too late for the others.
+All workers collect all tests in the same order and at the same time. In a fresh clone, each of them would rewrite
+each file, which takes as long as the rest of the collection: what pytest caches comes too late for the others.
 """
 
 from __future__ import annotations
