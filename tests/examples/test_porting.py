@@ -1,21 +1,25 @@
 """The programs in ``programs.md``, ported by the tables in `tools/docs/porting.md`, run against the emulator.
 
-Nothing else is changed but the paths of images, and how long ``sleep`` takes. `tests.support.screen` replaces the
-windows of OpenCV.
+Nothing else is changed but the paths of images, and how long ``sleep`` takes: a tenth of its time, and until a
+handler has seen a frame. `tests.support.screen` replaces the windows of OpenCV.
 """
 
 from __future__ import annotations
 
 import re
 import sys
+import threading
+import time
 import types
 from typing import TYPE_CHECKING, Any
 
 import cv2
 import pytest
 
+from odyssey_proto import Odyssey
 from tests.support.documentation import SECTIONS
 from tests.support.porting import BLOCKING, WITH_A_LOOP, found, port, programs, rows
+from tests.support.processes import PATIENCE_S
 from tests.support.screen import Screen
 
 if TYPE_CHECKING:
@@ -78,11 +82,26 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, image_path: str) -> Any
     windows = {name: getattr(screen, name) for name in ("imshow", "waitKey", "destroyAllWindows")}
     monkeypatch.setitem(sys.modules, "cv2", types.SimpleNamespace(**{**vars(cv2), **windows}))
     monkeypatch.chdir(tmp_path)
+    connect = Odyssey.connect
+    seen: list[threading.Event] = []
+
+    def connect_and_note(client: Odyssey, on_video_frame: Any = None, **options: Any) -> Any:
+        if on_video_frame is None:
+            return connect(client, **options)
+        seen.append(first := threading.Event())
+        return connect(client, on_video_frame=lambda frame: (on_video_frame(frame), first.set()), **options)
+
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds / 10)
+        for first in seen:
+            assert first.wait(PATIENCE_S)
+
+    monkeypatch.setattr(Odyssey, "connect", connect_and_note)
 
     def run(program: str) -> None:
         program = re.sub(r"/path/to/(your/)?image\.jpg", image_path, program)
-        program = re.sub(r"time\.sleep\(([\d.]+)\)", r"time.sleep(\1 / 10)", program)
-        names: dict[str, Any] = {"__name__": "program"}
+        program = program.replace("time.sleep(", "sleep(")
+        names: dict[str, Any] = {"__name__": "program", "sleep": sleep}
         exec(compile(program, "program.py", "exec"), names)
         if "pool" in names:
             names["pool"].shutdown()

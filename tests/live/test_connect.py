@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import gc
 import threading
-import time
 import weakref
 from typing import TYPE_CHECKING, Any, Final
 
@@ -505,15 +504,6 @@ def test_a_list_of_ice_servers_that_is_missing_is_empty(
     emulator.faults.add(Fault(step="GET /signaling/config", action="answer", status=200, body={}))
     assert client.connect(timeout=SOON_S).is_connected
     assert "falling back" not in caplog.text
-
-
-def test_unreachable_ice_servers_do_not_hold_it_up(make_emulator: MakeEmulator, make_client: MakeClient) -> None:
-    # 192.0.2.0/24 is for documentation: nothing answers there. aiortc alone would wait 5 s for it.
-    silent = [{"urls": ["stun:192.0.2.1:3478", "stun:nobody.invalid:3478"]}]
-    client = make_client(make_emulator(ice_servers=silent))
-    began = time.monotonic()
-    assert client.connect(timeout=SOON_S).is_connected
-    assert time.monotonic() - began < 4.0
 
 
 def test_it_connects_when_there_are_no_ice_servers(make_emulator: MakeEmulator, make_client: MakeClient) -> None:

@@ -31,21 +31,21 @@ with Emulator(host="{ADDRESS}", allow_hosts=["{SERVICE}"]) as emulator:
     url = emulator.api_url.replace("{ADDRESS}", "{SERVICE}")
     say(*found)
     with Odyssey(emulator.api_key, api_url=url) as client:
-        with client.connect(timeout=6) as session:
+        with client.connect(timeout=20) as session:
             say("connected")
-            session.start_stream("A cat", portrait=False, broadcast=True, timeout=6)
-            next(session.frames(timeout=6))
+            session.start_stream("A cat", portrait=False, broadcast=True, timeout=20)
+            next(session.frames(timeout=20))
             say("frames")
-            info = session.wait_for_broadcast(timeout=6)
+            info = session.wait_for_broadcast(timeout=20)
             assert "{SERVICE}" in info.webrtc_url and "{SERVICE}" in info.hls_url
             for way, place in ("WHEP", info), ("HLS", attrs.evolve(info, webrtc_url="http://127.0.0.1:1/none")):
-                with client.watch(place, timeout=15) as spectator:
-                    next(spectator.frames(timeout=6))
+                with client.watch(place, timeout=20) as spectator:
+                    next(spectator.frames(timeout=20))
                     say(way)
-            session.end_stream(timeout=6)
-        recording, = client.list_stream_recordings(timeout=6).recordings
+            session.end_stream(timeout=20)
+        recording, = client.list_stream_recordings(timeout=20).recordings
         with tempfile.TemporaryDirectory() as folder:
-            client.download_recording(recording.stream_id, folder, timeout=10)
+            client.download_recording(recording.stream_id, folder, timeout=20)
             say("downloaded", any(Path(folder).iterdir()))
 """
 

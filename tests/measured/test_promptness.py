@@ -7,13 +7,17 @@ the promised time, with the machine to themselves.
 from __future__ import annotations
 
 import signal
-from typing import Final
+import time
+from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from odyssey_proto.emulator._server import Emulator
-from tests.support.processes import emulator_process, eventually, script
+from tests.support.processes import PATIENCE_S, emulator_process, eventually, script
 from tests.support.waits import WAITS, have_struck, waiting_for
+
+if TYPE_CHECKING:
+    from tests.conftest import MakeClient, MakeEmulator
 
 pytestmark = pytest.mark.measures
 
@@ -156,3 +160,14 @@ except OdysseyConnectionTimeoutError as error:
         assert process.said() == ["timeout"]
         assert process.ended(ENDS_WITHIN_S) == 0
         assert process.stderr == ""
+
+
+def test_unreachable_ice_servers_do_not_hold_a_connect_up(
+    make_emulator: MakeEmulator, make_client: MakeClient
+) -> None:
+    # 192.0.2.0/24 is for documentation: nothing answers there. aiortc alone would wait 5 s for it.
+    silent = [{"urls": ["stun:192.0.2.1:3478", "stun:nobody.invalid:3478"]}]
+    client = make_client(make_emulator(ice_servers=silent))
+    began = time.monotonic()
+    assert client.connect(timeout=PATIENCE_S).is_connected
+    assert time.monotonic() - began < 4.0
