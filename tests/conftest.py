@@ -27,10 +27,14 @@ from odyssey_proto.emulator._traffic import watching
 from tests.support.order import mixed
 from tests.support.processes import PATIENCE_S, eventually
 from tests.support.rewriting import rewrite_share
+from tests.support.scheduling import GroupScheduling
 from tests.support.sloppy import reason_to_leave_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
+
+    from xdist.remote import Producer
+    from xdist.scheduler import Scheduling
 
     from odyssey_proto import Session
 
@@ -127,6 +131,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
     items[:] = mixed(chosen) if phase == "together" else chosen
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    return GroupScheduling(config, log) if config.getoption("dist") == "loadgroup" else None
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
