@@ -8,7 +8,7 @@ OUT ?= demo-out
 # The tests start hundreds of processes, each of which would compile the package again.
 unexport PYTHONDONTWRITEBYTECODE
 # More than the cores: most tests wait most of the time.
-WORKERS ?= $(shell $(PYTHON) -c 'import os; print(3 * (os.cpu_count() or 1))')
+WORKERS ?= $(shell $(PYTHON) -c 'import os; print(4 * (os.cpu_count() or 1))')
 
 # The seed of `sloppy` and of `stress`, what runs against a sloppy emulator, and how long `stress` runs each test, in s.
 SEED ?= 1
