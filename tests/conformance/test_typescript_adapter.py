@@ -46,7 +46,8 @@ def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if path.name != "odyssey-models":
             (folder / "node_modules" / path.name).symlink_to(path.resolve())
     (folder / "node_modules" / "odyssey-models").symlink_to(ROOT / "generated" / "typescript")
-    node.run("node", "node_modules/typescript/bin/tsc", "--project", ".", cwd=folder)
+    # The package's own declarations are checked in `tests/sdk`.
+    node.run("node", "node_modules/typescript/bin/tsc", "--project", ".", "--skipLibCheck", cwd=folder)
     return folder / "build" / "src" / "adapter.js"
 
 

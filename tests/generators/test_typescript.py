@@ -102,6 +102,6 @@ def check_types(folder: Path, document: Document, name: str) -> None:
     cases = [*document.cases(), *document.cases(unlisted=True)]
     values = "".join(f"  read<{name.format(case.definition)}>()({json.dumps(case.value)}),\n" for case in cases)
     (folder / "read.ts").write_text(TYPED.format(values=values), "utf-8")
-    node.run("node_modules/.bin/tsc", *STRICT, "read.ts", cwd=folder)
+    node.run("node_modules/.bin/tsc", *STRICT, "--skipLibCheck", "read.ts", cwd=folder)
     kept = [json.loads(line) for line in node.run("node", "read.js", cwd=folder).splitlines()]
     assert document.faults(cases, kept) == []
