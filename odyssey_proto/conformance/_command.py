@@ -14,7 +14,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Self
+from typing import IO, TYPE_CHECKING, Final, Self
 
 from .._base.errors import OdysseyConfigError
 
@@ -91,12 +91,9 @@ class RunningCommand:
         self._kill()
         self._process.wait()
         until = time.monotonic() + _JOIN_S
+        # A process that has left the session may still hold a pipe; its thread is left to it, and closes the pipe.
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
-        # A process that has left the session may still hold a pipe; its thread is left to it.
-        for thread, pipe in zip(self._threads, (self._process.stdin, self._process.stdout), strict=True):
-            if pipe is not None and not thread.is_alive():
-                pipe.close()
 
     def next_line(self, timeout_s: float) -> bytes | None:
         """Return the next line that the command prints; None if no more can come.
@@ -153,6 +150,10 @@ class RunningCommand:
     def _read(self) -> None:
         stdout = self._process.stdout
         assert stdout is not None
+        with stdout:
+            self._hand_over_lines(stdout)
+
+    def _hand_over_lines(self, stdout: IO[bytes]) -> None:
         rest, is_cut = b"", False
         while chunk := stdout.read(_CHUNK):
             *lines, rest = (rest + chunk).split(b"\n")

@@ -133,3 +133,13 @@ def test_its_environment_and_its_signals_are_its_own() -> None:
 def test_one_that_cannot_be_started_is_refused(command: str) -> None:
     with pytest.raises(OdysseyConfigError, match="cannot be started: "):
         RunningCommand((command,), [])
+
+
+def test_each_thread_closes_its_pipe_even_if_it_ends_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("odyssey_proto.conformance._command._JOIN_S", 0.0)
+    with RunningCommand(python("import os\nwhile True: os.write(1, b'y\\n' * 30000)"), []) as running:
+        assert running.next_line(WAIT_S) == b"y"
+    eventually(lambda: not any(thread.is_alive() for thread in running._threads))
+    assert running._process.stdin is not None
+    assert running._process.stdout is not None
+    assert (running._process.stdin.closed, running._process.stdout.closed) == (True, True)
