@@ -49,7 +49,7 @@ test: install ## all tests, in two phases; ARGS goes to pytest
 	@together=0; alone=0; \
 	MALLOC_ARENA_MAX=2 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest --phase together -n $(WORKERS) --dist loadgroup $(COVERAGE) $(ARGS) || together=$$?; \
 	case $$together in 0|1|5) ;; *) exit $$together;; esac; \
-	$(BIN)/python -m pytest --phase alone -n 3 --timeout 360 --dist loadgroup $(ARGS) || alone=$$?; \
+	$(BIN)/python -m pytest --phase alone -n 3 --dist loadgroup $(ARGS) || alone=$$?; \
 	case $$together$$alone in 00|05|50) ;; *) exit 1;; esac
 
 # The tests that touch dependencies, on every promised Python that is installed, with the lowest and the newest releases.

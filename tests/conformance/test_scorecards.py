@@ -141,7 +141,6 @@ for line in sys.stdin:
 
 
 class TestLive:
-    @pytest.mark.timeout(300)
     @pytest.mark.parametrize("group", GROUPS)
     def test_our_client_has_all_points(self, group: str) -> None:
         with preloaded(OURS[-1]) as ours:

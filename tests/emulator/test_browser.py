@@ -96,7 +96,6 @@ def run_page(name: str, pages: _PageServer, profile: Path, **options: str) -> di
             os.killpg(browser.pid, 9)
 
 
-@pytest.mark.timeout(150)
 @pytest.mark.parametrize(
     ("codec", "portrait", "size"),
     [("h264", "0", (1280, 704)), ("vp8", "1", (704, 1280)), ("both", "0", (1280, 704))],
@@ -130,7 +129,6 @@ def test_a_page_of_another_origin_streams(
     assert found["decoded"] > 20
 
 
-@pytest.mark.timeout(150)
 def test_a_page_of_another_origin_streams_from_a_cassette(
     make_emulator: MakeEmulator, make_client: MakeClient, pages: _PageServer, tmp_path: Path
 ) -> None:
@@ -152,7 +150,6 @@ def test_a_page_of_another_origin_streams_from_a_cassette(
     assert sum(noon) > sum(night) + 100
 
 
-@pytest.mark.timeout(150)
 @pytest.mark.parametrize("codec", ["h264", "vp8"])
 def test_a_page_of_another_origin_watches_a_broadcast(
     make_emulator: MakeEmulator, pages: _PageServer, tmp_path: Path, codec: str

@@ -284,7 +284,6 @@ def wait_for(condition: Callable[[], bool], process: subprocess.Popen[bytes]) ->
     raise AssertionError("it has not written what it should")
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.xdist_group("shell-lines")
 @pytest.mark.parametrize("line", DOES)
 def test_a_line_does_what_the_text_says(line: str, ran: dict[str, concurrent.futures.Future[Ran]]) -> None:

@@ -100,23 +100,16 @@ def outage(request: pytest.FixtureRequest, findings: Findings) -> Outage:
     return next(outage for outage in findings.outages if outage.seconds == request.param)
 
 
-LONG: Final = pytest.mark.timeout(240)
-"""The first test waits for both sessions."""
-
-
-@LONG
 def test_the_same_iterator_goes_on_after_an_outage(outage: Outage) -> None:
     assert outage.next_frame_at - outage.ended_at < BACK_WITHIN_S
 
 
-@LONG
 def test_a_link_that_is_back_soon_goes_on_and_otherwise_the_handlers_see_that_it_reconnects(
     outage: Outage,
 ) -> None:
     assert outage.statuses == ([] if outage.seconds < SILENCE_LIMIT_S else ["reconnecting", "connected"])
 
 
-@LONG
 def test_the_gap_is_told_with_its_length(outage: Outage) -> None:
     assert outage.seconds - 1 < outage.told["seconds"] < outage.seconds + BACK_WITHIN_S
     # A busy machine does not paint every frame in time.
@@ -124,7 +117,6 @@ def test_the_gap_is_told_with_its_length(outage: Outage) -> None:
     assert outage.told["frames_missed"] == pytest.approx(outage.told["seconds"] / FRAME_S, abs=2)
 
 
-@LONG
 def test_no_garbage_is_delivered_around_outages(findings: Findings) -> None:
     assert findings.survivor is not None
     assert findings.survivor.garbage() == []
@@ -132,7 +124,6 @@ def test_no_garbage_is_delivered_around_outages(findings: Findings) -> None:
     assert findings.survivor.error is None
 
 
-@LONG
 def test_a_link_that_stays_down_ends_with_a_clear_error(findings: Findings) -> None:
     given_up = findings.given_up
     assert given_up is not None
@@ -159,7 +150,6 @@ def test_a_client_is_closed_in_time_while_the_link_is_down(status: str) -> None:
     assert watched.statuses[-1][1] == "disconnected"
 
 
-@LONG
 def test_what_was_given_up_is_closed_at_once(findings: Findings) -> None:
     assert findings.given_up is not None
     assert findings.given_up.closing_took is not None

@@ -13,7 +13,6 @@ from tests.support.watching import watch
 pytestmark = [
     pytest.mark.netns,
     pytest.mark.skipif(bool(missing()), reason=missing()),
-    pytest.mark.timeout(120),
 ]
 
 OUTAGE_S: Final = 0.6

@@ -17,7 +17,6 @@ pytestmark = [
     pytest.mark.measures,
     pytest.mark.netns,
     pytest.mark.skipif(bool(missing()), reason=missing()),
-    pytest.mark.timeout(240),  # the first test waits for both sessions
 ]
 
 CODECS: Final = ("h264", "vp8")

@@ -209,7 +209,6 @@ def test_the_sdk_asks_for_a_token_again_after_a_failure(built: Path, emulator: E
     assert (failed["status"], listed["total"]) == (500, 0)
 
 
-@pytest.mark.timeout(300)
 def test_the_sdk_has_all_points_of_the_scenarios_without_a_session(built: Path) -> None:
     card = check_live(("node", str(built / "build" / "src" / "adapter.js")))
     wrong = {(point.group, point.name): point.why for point in card.points if point.outcome == "failed"}
