@@ -6,6 +6,7 @@ each file, which takes as long as the rest of the collection: what pytest caches
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ def rewrite_share(config: pytest.Config, folder: Path) -> None:
     for path in largest_first[number::count]:
         cached = get_cache_dir(path) / f"{path.stem}{PYC_TAIL}"
         if _read_pyc(path, cached) is None:
-            cached.parent.mkdir(exist_ok=True)
-            status, code = _rewrite_test(path, config)
-            _write_pyc(config.stash[assertstate_key], code, status, cached)
+            with contextlib.suppress(OSError, SyntaxError, ValueError):  # the collection reports them
+                status, code = _rewrite_test(path, config)
+                cached.parent.mkdir(parents=True, exist_ok=True)
+                _write_pyc(config.stash[assertstate_key], code, status, cached)
