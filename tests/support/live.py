@@ -62,13 +62,15 @@ def frame_has_come(session: Session, index: int) -> bool:
     return latest is not None and latest.index >= index
 
 
-def timed_out(client: Odyssey, is_there: Callable[[], object]) -> tuple[OdysseyConnectionTimeoutError, float]:
+def timed_out(
+    client: Odyssey, is_there: Callable[[OdysseyConnectionTimeoutError], object]
+) -> tuple[OdysseyConnectionTimeoutError, float]:
     """Return the error of a connect that hangs, and its timeout in s, in which this machine gets there."""
     timeout_s = 0.5
     while timeout_s < PATIENCE_S:
         with pytest.raises(OdysseyConnectionTimeoutError) as caught:
             client.connect(timeout=timeout_s)
-        if is_there():
+        if is_there(caught.value):
             return caught.value, timeout_s
         timeout_s *= 2
     raise AssertionError("the connect did not get to where it hangs")
