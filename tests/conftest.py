@@ -133,6 +133,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = mixed(chosen) if phase == "together" else chosen
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
     return GroupScheduling(config, log) if config.getoption("dist") == "loadgroup" else None
 
