@@ -18,6 +18,15 @@ LEFT_OUT: Final[dict[str, str]] = {
         ),
         "copies a playlist by a plain client, which reads it as it comes",
     ),
+    **dict.fromkeys(
+        (
+            "tests/live/test_prepared_links.py::test_all_but_the_handshake_is_done_ahead_and_nothing_twice",
+            "tests/live/test_prepared_links.py::test_an_answer_that_did_not_come_ahead_is_asked_for_again",
+            "tests/live/test_prepared_links.py"
+            "::test_what_is_prepared_at_addresses_that_the_machine_has_left_is_prepared_again",
+        ),
+        "counts the requests, of which a redirect makes two",
+    ),
     "tests/live/test_logging.py::test_debug_tells_what_is_sent_and_received_and_no_secret": (
         "compares the log with the text of messages"
     ),
