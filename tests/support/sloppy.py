@@ -20,10 +20,12 @@ LEFT_OUT: Final[dict[str, str]] = {
     ),
     **dict.fromkeys(
         (
-            "tests/live/test_prepared_links.py::test_all_but_the_handshake_is_done_ahead_and_nothing_twice",
-            "tests/live/test_prepared_links.py::test_an_answer_that_did_not_come_ahead_is_asked_for_again",
-            "tests/live/test_prepared_links.py"
-            "::test_what_is_prepared_at_addresses_that_the_machine_has_left_is_prepared_again",
+            f"tests/live/test_prepared_links.py::test_{name}"
+            for name in (
+                "all_but_the_handshake_is_done_ahead_and_nothing_twice",
+                "an_answer_that_did_not_come_ahead_is_asked_for_again",
+                "what_is_prepared_at_addresses_that_the_machine_has_left_is_prepared_again",
+            )
         ),
         "counts the requests, of which a redirect makes two",
     ),
