@@ -25,5 +25,5 @@ def test_the_demo_runs_with_no_network_but_lo(codec: str, tmp_path: Path) -> Non
         assert process.ended() == 0, process.stderr
         (line,) = process.rest()
     summary = json.loads(line)
-    assert summary["frames"] > 30
+    assert summary["frames"] > 5
     assert summary["unstamped"] == 0

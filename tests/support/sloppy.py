@@ -29,6 +29,13 @@ LEFT_OUT: Final[dict[str, str]] = {
         ),
         "counts the requests, of which a redirect makes two",
     ),
+    **dict.fromkeys(
+        (
+            "tests/live/test_cassettes.py",
+            "tests/live/test_codec_threads.py::test_of_a_stream_its_recordings_and_its_replay",
+        ),
+        "replays what was sloppy, and the contract knows it only of the emulator that made it up",
+    ),
     "tests/live/test_logging.py::test_debug_tells_what_is_sent_and_received_and_no_secret": (
         "compares the log with the text of messages"
     ),
