@@ -121,6 +121,8 @@ def test_many_spectators_share_one_encoder(emulator: Emulator, monkeypatch: pyte
             for spectator in spectators:  # those who came before the last one have pictures that wait
                 while await spectator.number() < shown:
                     pass
+            numbers = [{await spectator.number() for _ in range(40)} for spectator in spectators]
+            assert set.intersection(*numbers)
 
     run()
     assert opened == ["libx264"]
