@@ -36,9 +36,16 @@ def _processes() -> set[int]:
     return {
         int(child)
         for task in Path("/proc/self/task").iterdir()
-        for child in (task / "children").read_text().split()
-        if "odyssey_proto.emulator._jobs.worker" in Path(f"/proc/{child}/cmdline").read_text()
+        for child in _text(task / "children").split()
+        if "odyssey_proto.emulator._jobs.worker" in _text(Path(f"/proc/{child}/cmdline"))
     }
+
+
+def _text(file: Path) -> str:
+    """Return the content of ``file``, which ends with its thread or process."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return file.read_text()
+    return ""
 
 
 @pytest.fixture

@@ -87,11 +87,11 @@ def test_the_file_plays_as_long_as_it_was_streamed(film: Film) -> None:
 def test_frames_are_shown_at_the_distance_at_which_they_were_painted(film: Film) -> None:
     marks = [mark for mark in film.stamps if mark is not None]
     assert len(marks) == len(film.stamps)
-    shown, painted = np.diff(film.times_ms), np.diff([mark.time_ms for mark in marks])
-    assert np.abs(np.median(shown - painted)) < FRAME_MS / 2
-    assert (film.times_ms[-1] - film.times_ms[0]) == pytest.approx(
-        marks[-1].time_ms - marks[0].time_ms, abs=5 * FRAME_MS
-    )
+    shown, painted = np.array(film.times_ms), np.array([mark.time_ms for mark in marks])
+    assert np.abs(np.median(np.diff(shown) - np.diff(painted))) < FRAME_MS / 2
+    # A busy machine paints some pictures late, but not all of one half.
+    first, second = (half.min() for half in np.array_split(painted - shown, 2))
+    assert second == pytest.approx(first, abs=FRAME_MS)
 
 
 def test_stamps_in_the_file_tell_the_losses_that_the_summary_tells(film: Film) -> None:
