@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["print_timeline", "timeline", "unknown_fields"]
 
-_ACTIONS: Final = ("start", "interact", "end")
 _FIELDS: Final[dict[str, tuple[str, ...]]] = {"start": ("prompt", "image"), "interact": ("prompt",), "end": ()}
+"""The known fields of each action."""
 
 
 def timeline(file: ScriptFile, scripts: Sequence[Sequence[dict[str, Any]]]) -> list[list[dict[str, Any]]]:
@@ -36,7 +36,7 @@ def timeline(file: ScriptFile, scripts: Sequence[Sequence[dict[str, Any]]]) -> l
 
 
 def _step(file: ScriptFile, index: int, at: int, entry: dict[str, Any]) -> dict[str, Any]:
-    action = next(key for key in (*_ACTIONS, *entry) if key in entry and key != "timestamp_ms")
+    action = next(key for key in (*_FIELDS, *entry) if key in entry and key != "timestamp_ms")
     body = entry[action]
     prompt = body.get("prompt") if isinstance(body, dict) else None
     image = None
@@ -59,7 +59,7 @@ def unknown_fields(file: ScriptFile, scripts: Sequence[Sequence[dict[str, Any]]]
     """
     for index, script in enumerate(scripts):
         for at, entry in enumerate(script):
-            parts: dict[tuple[str, ...], tuple[str, ...]] = {(): ("timestamp_ms", *_ACTIONS)}
+            parts: dict[tuple[str, ...], tuple[str, ...]] = {(): ("timestamp_ms", *_FIELDS)}
             parts |= {(action,): fields for action, fields in _FIELDS.items() if action in entry}
             for path, known in parts.items():
                 fields = entry[path[0]] if path else entry
