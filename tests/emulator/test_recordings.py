@@ -22,6 +22,10 @@ from tests.support.plain_rest import PlainRest, events_of, frames_of, get, scrip
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.xdist_group("recordings")  # one library for most
+
+SMALL = (512, 64)
+"""Size of pictures that take a twentieth of the CPU, and still have room for their stamp."""
 ARTIFACTS = ("video_url", "events_url", "thumbnail_url", "preview_url")
 
 
@@ -50,7 +54,7 @@ async def stream(emulator: Emulator, *, portrait: bool = False, end: bool = True
 
 @pytest.fixture
 def emulator() -> Iterator[Emulator]:
-    with Emulator() as running:
+    with Emulator(size=SMALL) as running:
         yield running
 
 
@@ -58,10 +62,13 @@ def emulator() -> Iterator[Emulator]:
 
 
 @pytest.mark.parametrize(("portrait", "size"), [(False, (1280, 704)), (True, (704, 1280))])
-def test_a_live_stream_becomes_a_recording(emulator: Emulator, portrait: bool, size: tuple[int, int]) -> None:
-    stream_id = asyncio.run(stream(emulator, portrait=portrait))
-    recording = PlainRest(emulator).get(f"/recordings/{stream_id}")
-    frames = frames_of(recording["video_url"])
+def test_a_live_stream_becomes_a_recording(portrait: bool, size: tuple[int, int]) -> None:
+    with Emulator() as emulator:
+        stream_id = asyncio.run(stream(emulator, portrait=portrait))
+        recording = PlainRest(emulator).get(f"/recordings/{stream_id}")
+        frames = frames_of(recording["video_url"])
+        preview = frames_of(recording["preview_url"])
+        still = Image.open(io.BytesIO(get(recording["thumbnail_url"]).content))
     assert recording["stream_id"] == stream_id
     assert recording["frame_count"] == len(frames) >= 12
     assert {(frame.shape[1], frame.shape[0]) for frame in frames} == {size}
@@ -69,9 +76,7 @@ def test_a_live_stream_becomes_a_recording(emulator: Emulator, portrait: bool, s
     assert numbers == sorted(set(numbers))
     assert numbers[0] == 0
     assert recording["duration_seconds"] > 0
-    preview = frames_of(recording["preview_url"])
     assert preview[0].shape == (size[1] // 4, size[0] // 4, 3)
-    still = Image.open(io.BytesIO(get(recording["thumbnail_url"]).content))
     assert (still.format, still.size) == ("JPEG", (size[0] // 2, size[1] // 2))
 
 
@@ -143,9 +148,7 @@ def test_a_stream_that_runs_has_no_addresses_and_no_end(emulator: Emulator) -> N
 
     recording, listed = asyncio.run(look())
     assert [recording[name] for name in (*ARTIFACTS, "frame_count", "duration_seconds")] == [None] * 6
-    assert [(info["ended_at"], info["width"], info["height"]) for info in listed["recordings"]] == [
-        (None, 1280, 704)
-    ]
+    assert [(info["ended_at"], info["width"], info["height"]) for info in listed["recordings"]] == [(None, *SMALL)]
 
 
 def test_a_stream_that_its_session_took_along_is_recorded_too(emulator: Emulator) -> None:
@@ -155,14 +158,8 @@ def test_a_stream_that_its_session_took_along_is_recorded_too(emulator: Emulator
     assert events_of(recording["events_url"])[-1]["reason"] == "session_ended"
 
 
-def test_the_preview_is_short(emulator: Emulator) -> None:
-    (made,) = PlainRest(emulator).completed(script=script(length_ms=7000))["streams"]
-    assert made["duration_seconds"] == 7
-    assert len(frames_of(made["preview_url"])) == 50
-
-
 def test_nothing_is_recorded_when_recording_is_off() -> None:
-    with Emulator(record=False) as emulator:
+    with Emulator(record=False, size=SMALL) as emulator:
         stream_id = asyncio.run(stream(emulator, pictures=2))
         rest = PlainRest(emulator)
         assert rest.refusal("GET", f"/recordings/{stream_id}")[0] == 404
@@ -186,10 +183,10 @@ def test_nothing_is_left_when_an_emulator_stops_in_the_middle_of_a_stream(emulat
 @pytest.fixture(scope="module")
 def library() -> Iterator[tuple[Emulator, PlainRest, dict[str, Any]]]:
     """An emulator with five empty recordings and one with pictures, and the latter."""
-    with Emulator() as emulator:
+    with Emulator(size=SMALL) as emulator:
         rest = PlainRest(emulator)
         rest.completed(scripts=[script(length_ms=at) for at in range(100, 600, 100)], output_video=False)
-        made = rest.completed(script=script(length_ms=1000))["streams"][0]
+        made = rest.completed(script=script(length_ms=7000))["streams"][0]
         yield emulator, rest, made
 
 
@@ -198,9 +195,14 @@ Library = tuple[Emulator, PlainRest, dict[str, Any]]
 
 def test_recordings_are_listed_newest_first(library: Library) -> None:
     listed = library[1].get("/stream-recordings")
-    assert [info["duration_seconds"] for info in listed["recordings"]] == [1.0, 0.5, 0.4, 0.3, 0.2, 0.1]
+    assert [info["duration_seconds"] for info in listed["recordings"]] == [7.0, 0.5, 0.4, 0.3, 0.2, 0.1]
     assert (listed["total"], listed["limit"], listed["offset"]) == (6, 50, 0)
     assert listed["recordings"][0]["stream_id"] == library[2]["stream_id"]
+
+
+def test_the_preview_is_short(library: Library) -> None:
+    assert library[2]["duration_seconds"] == 7
+    assert len(frames_of(library[2]["preview_url"])) == 50
 
 
 def test_recordings_come_in_pages(library: Library) -> None:
@@ -266,8 +268,8 @@ def test_a_head_request_tells_what_a_get_would(library: Library) -> None:
 
 def test_an_address_expires() -> None:
     clock = HandClock()
-    with Emulator(clock=clock, url_ttl_s=60) as emulator:
-        made = PlainRest(emulator).completed(script=script(), output_video=False)["streams"][0]
+    with Emulator(clock=clock, url_ttl_s=60, size=SMALL) as emulator:
+        made = PlainRest(emulator).get(f"/recordings/{asyncio.run(stream(emulator, pictures=1))}")
         clock.time += 58
         assert get(made["events_url"]).status_code == 200
         clock.time += 3
