@@ -25,8 +25,8 @@ def service() -> Iterator[Emulator]:
 
 @pytest.fixture
 def emulator(nothing_left: None) -> Iterator[Emulator]:
-    """An emulator as users have it: it records, and its pictures have the size of the service's."""
-    with Emulator() as running:
+    """An emulator as users have it: it records, and its pictures have the size of the service's, but are few."""
+    with Emulator(fps=5) as running:
         yield running
 
 

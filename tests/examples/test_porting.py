@@ -16,15 +16,15 @@ import cv2
 import pytest
 
 from odyssey_proto import Odyssey
+from odyssey_proto.emulator._server import Emulator
 from tests.support.documentation import SECTIONS
 from tests.support.porting import BLOCKING, WITH_A_LOOP, found, port, programs, rows
 from tests.support.processes import PATIENCE_S
 from tests.support.screen import Screen
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
-
-    from odyssey_proto.emulator._server import Emulator
 
 pytestmark = pytest.mark.usefixtures("_at_the_service")
 
@@ -32,7 +32,7 @@ PROGRAMS = programs()
 ID = r"[\w-]+"
 ACKNOWLEDGED = r"Acknowledged: .+\n"
 PRINTED = {
-    "sdk/python/introduction: Quick Start": rf"(Frame: 704x1280\n)*Ready: {ID}\n(Frame: 704x1280\n)*",
+    "sdk/python/introduction: Quick Start": rf"(Frame: 512x640\n)*Ready: {ID}\n(Frame: 512x640\n)*",
     "sdk/python/examples: Complete Application with OpenCV": (
         r"Status: authenticating - \nStatus: connecting - \nStatus: connected - \n"
         r"Status: disconnected - The client disconnected\n"
@@ -51,7 +51,7 @@ PRINTED = {
     "sdk/python/examples: Working with the Simulate API": rf"Simulation started: {ID}\nVideo URL: http.+\n",
     "sdk/python/recordings: Capturing the Stream ID": rf"Stream started: {ID}\n",
     "sdk/python/recordings: Complete Workflow Example": (
-        rf"(Frame: 704x1280\n)*Stream started: {ID}\n(Frame: 704x1280\n)*"
+        rf"(Frame: 512x640\n)*Stream started: {ID}\n(Frame: 512x640\n)*"
         r"Recording available at: http.+\nDuration: [\d.]+ seconds\n"
     ),
     "sdk/python/simulations: 1. Create a Simulation": rf"Simulation ID: {ID}\nStatus: pending\n",
@@ -63,15 +63,16 @@ PRINTED = {
         r"ValueError GET /recordings/unknown: .+\nValueError DELETE /simulation-jobs/unknown: .+\n"
         r"ValueError Invalid API key.+\nTimeoutError\n"
     ),
-    "A loop that stays": r"noted True\nwidth 704\nover\n",
+    "A loop that stays": r"noted True\nwidth 512\nover\n",
 }
 """What each program prints."""
 
 
 @pytest.fixture
-def service(emulator: Emulator) -> Emulator:
-    """A separate emulator for each program: it counts its recordings."""
-    return emulator
+def service(nothing_left: None) -> Iterator[Emulator]:
+    """A separate emulator for each program: it counts its recordings. Its pictures are few and small."""
+    with Emulator(fps=5, size=(640, 512)) as running:
+        yield running
 
 
 @pytest.fixture
@@ -89,6 +90,8 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, image_path: str) -> Any
         return connect(client, on_video_frame=lambda frame: (on_video_frame(frame), first.set()), **options)
 
     def sleep(_: float) -> None:
+        if not seen:  # it asks for the status of a job again and again
+            threading.Event().wait(0.1)
         for first in seen:
             assert first.wait(PATIENCE_S)
 
