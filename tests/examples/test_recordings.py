@@ -19,7 +19,10 @@ if TYPE_CHECKING:
     from odyssey_proto import StreamRecordingInfo
     from odyssey_proto.emulator._server import Emulator
 
-pytestmark = pytest.mark.usefixtures("_at_the_service")
+pytestmark = [
+    pytest.mark.usefixtures("_at_the_service"),
+    pytest.mark.xdist_group("recordings of examples"),  # one emulator for all
+]
 
 
 @pytest.fixture(scope="module")

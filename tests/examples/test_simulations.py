@@ -18,12 +18,22 @@ if TYPE_CHECKING:
 
     from odyssey_proto import ScriptEntry
 
-pytestmark = pytest.mark.usefixtures("_at_the_service")
+pytestmark = [
+    pytest.mark.usefixtures("_at_the_service"),
+    pytest.mark.xdist_group("simulations of examples"),  # one emulator for all
+]
 
 SHORT: list[ScriptEntry] = [
     {"timestamp_ms": 0, "start": {"prompt": "A cat"}},
     {"timestamp_ms": 1000, "end": {}},
 ]
+
+
+@pytest.fixture(scope="module")
+def service() -> Iterator[Emulator]:
+    """An emulator for all examples, whose films are small."""
+    with Emulator(fps=4, size=(512, 256)) as running:
+        yield running
 
 
 @pytest.fixture
@@ -145,11 +155,11 @@ def test_the_example_script(client: Odyssey) -> None:
         ]
     ]
     (recorded,) = client.list_stream_recordings(limit=1).recordings
-    assert (recorded.width, recorded.height) == (704, 1280)
+    assert (recorded.width, recorded.height) == (256, 512)
 
 
 @example_of("sdk/python/simulations", "1. Create a Simulation")
-def test_create_a_simulation(capsys: pytest.CaptureFixture[str]) -> None:
+def test_create_a_simulation(queue: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     def main() -> None:
         client = Odyssey(api_key="ody_your_api_key_here")
 

@@ -76,13 +76,8 @@ def port(program: str, table: str) -> str:
 
 def found(program: str, table: str) -> list[str]:
     """Return the pieces of code on the left of the ``table`` that the ``program`` has."""
-    tree = ast.dump(ast.parse(program))
-    return [
-        official
-        for row in rows(table)
-        for official in (row.official if row.here else ())
-        if ast.dump(_Replacing(official, row.here).visit(ast.parse(program))) != tree
-    ]
+    pieces = [(official, row.here) for row in rows(table) if row.here for official in row.official]
+    return [official for official, here in pieces if _Replacing(official, here).replaces(ast.parse(program))]
 
 
 class _Blocking(ast.NodeTransformer):
@@ -110,6 +105,12 @@ class _Replacing(ast.NodeTransformer):
     def __init__(self, official: str, here: tuple[str, ...]) -> None:
         self._official = _parsed(official)
         self._here = [_parsed(piece) for piece in here]
+        self._has_replaced = False
+
+    def replaces(self, tree: ast.AST) -> bool:
+        """Return whether there is something to replace in ``tree``, and replace it."""
+        self.visit(tree)
+        return self._has_replaced
 
     def visit(self, node: ast.AST) -> Any:
         self.generic_visit(node)
@@ -121,6 +122,7 @@ class _Replacing(ast.NodeTransformer):
         holes: dict[str, Any] = {}
         if not _fits(self._official, found, holes):
             return node
+        self._has_replaced = True
         pieces = [_Filling(holes).visit(copy.deepcopy(piece)) for piece in self._here]
         if len(pieces) == 1:
             return pieces[0]
