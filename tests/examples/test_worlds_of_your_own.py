@@ -13,6 +13,7 @@ from typing import Final
 import pytest
 
 from odyssey_proto import Odyssey
+from odyssey_proto.cli import main
 from tests.support.processes import PATIENCE_S, Process
 
 ROOT: Final = Path(__file__).parents[2]
@@ -57,19 +58,19 @@ def test_the_command_serves_the_world_of_the_folder_that_it_is_called_in(
     assert picture[-20:, :, 1].mean() > picture[:20, :, 1].mean() + 200
 
 
-def test_a_wrong_name_is_refused_in_one_line(folder: Path) -> None:
-    code = "import sys; from odyssey_proto.cli import main; sys.exit(main())"
-    done = subprocess.run(
-        [sys.executable, "-P", "-c", code, "emulator", "--world", "gradient:Gradiant"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-        check=False,
-    )
-    assert done.returncode != 0
-    assert done.stderr.splitlines()[-1].endswith(
-        "world 'gradient:Gradiant': 'gradient' has no 'Gradiant': did you mean 'Gradient'?"
+def test_a_wrong_name_is_refused_in_one_line(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])  # as of an installed command
+    try:
+        assert main(["emulator", "--world", "gradient:Gradiant"]) != 0
+    finally:
+        sys.modules.pop("gradient", None)
+    assert (
+        capsys.readouterr()
+        .err.splitlines()[-1]
+        .endswith("world 'gradient:Gradiant': 'gradient' has no 'Gradiant': did you mean 'Gradient'?")
     )
 
 
