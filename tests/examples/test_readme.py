@@ -32,16 +32,17 @@ TEXTS: Final = {"README.md": README} | {
 SCRIPTS: Final = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 (WITNESS,) = re.findall(r"```python\n(.*?)```", "".join(list(TEXTS.values())[1:]), re.DOTALL)
 FPS: Final = 40  # scripts count frames; twice as many a second take half the time
+SIZE: Final = (640, 352)  # a quarter of the pixels
 TOGETHER: Final = pytest.mark.xdist_group("readme")  # one emulator for all
 
 EXPECTED: Final[dict[str, str]] = {
     "night.png": r"(?i).*night.*\n",
-    "orange": r"1280 × 704\n",
+    "orange": r"640 × 352\n",
     "record(": r"[4-9]\d frames, \d+\.\d+ fps, \d+ freezes\n",
     "on_video_frame": r"(\d+\n)+",
     "match event": r"started \S+\n(the link is .*\n)*over \n",
     "simulate(": r"(?s).*video (\d+) of \1 bytes\n.*'thumbnail': .*'preview': .*\n\S+ 2\.\d+\n\S+ 2\.\d+\n",
-    "connect_to_stream": r"1280 × 704\n",
+    "connect_to_stream": r"640 × 352\n",
     "create_client_credentials": r"\d+\n",
     "AdvancedConfig": r"connected\n",
     "OdysseyStreamError as error": r"wrong_stream_state .*\n",
@@ -58,7 +59,7 @@ class Run(Protocol):
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Emulator]:
-    with Emulator(fps=FPS) as emulator:
+    with Emulator(fps=FPS, size=SIZE) as emulator:
         yield emulator
 
 
@@ -95,7 +96,7 @@ def test_a_script_runs_by_itself_and_prints_what_it_should(name: str, run: Run, 
     match name:
         case "night.png":
             with Image.open(made["night.png"]) as picture:
-                assert picture.size == (1280, 704)
+                assert picture.size == SIZE
         case "record(":
             assert made["cat.mp4"].stat().st_size > 10_000
         case "simulate(":

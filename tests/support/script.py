@@ -6,7 +6,13 @@ import os
 import sys
 import warnings
 
+import odyssey_proto.client
+import odyssey_proto.emulator._server
+
 __all__: list[str] = []
+
+# What most scripts load: once for all.
+_LOADED = (odyssey_proto.client, odyssey_proto.emulator._server)
 
 if __name__ == "__main__":
     os.chdir(os.environ.pop("SCRIPT_FOLDER"))
