@@ -7,7 +7,6 @@ import os
 import re
 import shlex
 import signal
-import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -22,12 +21,17 @@ from odyssey_proto.conformance._live import check_live
 from odyssey_proto.conformance._scenarios import SCENARIOS
 from odyssey_proto.conformance._vectors import LEVELS, check_vectors
 from tests.support.preloaded import preloaded
+from tests.support.processes import eventually, loaded_python
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from odyssey_proto.conformance._scorecard import Scorecard
 
 ROOT: Final = Path(__file__).parents[2]
 OURS: Final = (sys.executable, "-m", "tests.support.clients.adapter")
+COMMAND: Final = "import sys; from odyssey_proto.cli import main; sys.exit(main(sys.argv[1:]))"
+"""The command ``odyssey-proto``, as a script."""
 FOREIGN: Final = (sys.executable, "-m", "tests.support.clients.foreign_client")
 TRIGGER: Final = "broadcast_ready"
 """A word that one transcript has."""
@@ -41,13 +45,31 @@ GROUPS: Final = {
     "when things go wrong": CONNECTING[len(CONNECTING) // 2 :],
     "without a session": [scenario.name for scenario in SCENARIOS if scenario.name not in CONNECTING],
 }
-"""All scenarios, in parts that run side by side."""
+"""All scenarios, in parts."""
+of_ours: Final = pytest.mark.xdist_group("our client in the scenarios")
+of_foreign: Final = pytest.mark.xdist_group("a foreign client in the scenarios")
 
 
-@pytest.fixture(autouse=True)
-def the_adapters_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def the_adapters_are_found() -> Iterator[None]:
     """The commands are started from anywhere, and are part of the tests."""
-    monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'generated' / 'python'}")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'generated' / 'python'}")
+        yield
+
+
+@pytest.fixture(scope="module")
+def ours(the_adapters_are_found: None) -> Iterator[tuple[str, ...]]:
+    """The command of our client, loaded once: its tests are of one group."""
+    with preloaded(OURS[-1]) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def foreign(the_adapters_are_found: None) -> Iterator[tuple[str, ...]]:
+    """The command of a client that shares no code with ours, loaded once: its tests are of one group."""
+    with preloaded(FOREIGN[-1]) as found:
+        yield found
 
 
 def failed(card: Scorecard) -> dict[str, str]:
@@ -56,8 +78,9 @@ def failed(card: Scorecard) -> dict[str, str]:
 
 
 class TestVectors:
-    def test_our_reader_has_all_points_at_all_levels(self) -> None:
-        card = check_vectors(OURS)
+    @of_ours
+    def test_our_reader_has_all_points_at_all_levels(self, ours: tuple[str, ...]) -> None:
+        card = check_vectors(ours)
         assert failed(card) == {}
         assert {point.group for point in card.points} == set(LEVELS)
         assert {point.outcome for point in card.points} == {"passed"}
@@ -141,21 +164,25 @@ for line in sys.stdin:
 
 
 class TestLive:
+    @of_ours
     @pytest.mark.parametrize("group", GROUPS)
-    def test_our_client_has_all_points(self, group: str) -> None:
-        with preloaded(OURS[-1]) as ours:
-            card = check_live(ours, GROUPS[group], at_once=3)
+    def test_our_client_has_all_points(self, group: str, ours: tuple[str, ...]) -> None:
+        card = check_live(ours, GROUPS[group], at_once=3)
         assert failed(card) == {}
         assert {point.outcome for point in card.points} == {"passed"}
         assert [*dict.fromkeys(point.group for point in card.points)] == GROUPS[group]
 
-    def test_a_client_written_from_the_protocol_has_all_points_of_what_it_supports(self) -> None:
-        card = check_live(FOREIGN, ("landscape", "interact", "broadcast"), at_once=3)
+    @of_foreign
+    def test_a_client_written_from_the_protocol_has_all_points_of_what_it_supports(
+        self, foreign: tuple[str, ...]
+    ) -> None:
+        card = check_live(foreign, ("landscape", "interact", "broadcast"), at_once=3)
         assert failed(card) == {}
         skipped = {point.group: point.why for point in card.points if point.outcome == "skipped"}
         assert skipped == {"broadcast": "not supported: broadcast"}
         assert card.passed
 
+    @of_foreign
     @pytest.mark.parametrize(
         ("fault", "scenario", "lost"),
         [
@@ -205,17 +232,20 @@ class TestLive:
         ],
     )
     def test_a_client_that_is_wrong_loses_the_points_of_what_is_wrong(
-        self, fault: str, scenario: str, lost: dict[str, str]
+        self, fault: str, scenario: str, lost: dict[str, str], foreign: tuple[str, ...]
     ) -> None:
-        card = check_live((*FOREIGN, fault), (scenario,))
+        card = check_live((*foreign, fault), (scenario,))
         assert failed(card) == lost
 
-    def test_a_client_that_does_not_wait_as_long_as_it_is_asked_loses_the_point(self) -> None:
-        lost = failed(check_live((*FOREIGN, "impatient"), ("busy service",)))
+    @of_foreign
+    def test_a_client_that_does_not_wait_as_long_as_it_is_asked_loses_the_point(
+        self, foreign: tuple[str, ...]
+    ) -> None:
+        lost = failed(check_live((*foreign, "impatient"), ("busy service",)))
         why = r"GET /stream-recordings was sent again after 0\.\d s, and the service asked for 1 s \(spec/.*\)"
         assert re.fullmatch(why, lost.pop("waits: GET /stream-recordings"))
         assert lost == {}
-        assert failed(check_live(FOREIGN, ("busy service",))) == {}
+        assert failed(check_live(foreign, ("busy service",))) == {}
 
     def test_a_client_that_reports_nothing_fails_every_step_with_the_reason(self) -> None:
         card = check_live((sys.executable, "-c", "raise SystemExit(3)"), ("connect",))
@@ -289,12 +319,13 @@ def test_the_documentation_describes_every_step_and_every_scenario() -> None:
 
 
 class TestCommand:
+    @of_ours
     def test_it_prints_the_scorecards_and_writes_them_as_json_and_as_junit(
-        self, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+        self, ours: tuple[str, ...], tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
         written, junit = tmp_path / "card.json", tmp_path / "card.xml"
         files = ("--json", str(written), "--junit", str(junit))
-        status = main(["conformance", "--level", "session", "--scenario", "connect", *files, "--", *OURS])
+        status = main(["conformance", "--level", "session", "--scenario", "connect", *files, "--", *ours])
         printed = capsys.readouterr().out
         assert status == 0
         assert "vectors: 100 % (28 of 28)" in printed
@@ -314,27 +345,22 @@ class TestCommand:
         assert any("spec/vectors/tolerant/" in (failure.get("message") or "") for failure in failures)
 
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-    def test_a_check_that_is_interrupted_leaves_nothing(self, number: int) -> None:
+    def test_a_check_that_is_interrupted_leaves_nothing(self, number: signal.Signals) -> None:
         program = "import os, sys, time; print(os.getpid(), file=sys.stderr, flush=True); time.sleep(600)"
         arguments = ("conformance", "--only", "live", "--scenario", "connect")
-        command = [sys.executable, "-m", "odyssey_proto", *arguments, "--", sys.executable, "-c", program]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            assert process.stderr is not None
-            client = int(process.stderr.readline())
-            process.send_signal(number)
-            out, err = process.communicate(timeout=30)
-        assert (process.returncode, out, err) == (130, "", "odyssey-proto: interrupted\n")
+        with loaded_python(COMMAND, *arguments, "--", sys.executable, "-c", program) as process:
+            eventually(lambda: process.stderr)
+            client = int(process.stderr)
+            process.signal(number)
+            assert (process.ended(), process.rest()) == (130, [])
+            assert process.stderr == f"{client}\nodyssey-proto: interrupted\n"
         with pytest.raises(ProcessLookupError):
             os.kill(client, 0)
 
     def test_a_reader_of_the_scorecard_may_leave(self) -> None:
-        command = [sys.executable, "-m", "odyssey_proto", "conformance", "--only", "vectors", "--", *WRONG_READER]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            assert process.stderr is not None
-            process.stdout.close()
-            assert process.stderr.read() == ""
-        assert process.returncode == 1
+        left = "import os; reader, writer = os.pipe(); os.dup2(writer, 1); os.close(reader); os.close(writer)\n"
+        with loaded_python(left + COMMAND, "conformance", "--only", "vectors", "--", *WRONG_READER) as process:
+            assert (process.ended(), process.stderr) == (1, "")
 
     def test_a_command_that_cannot_be_started_is_reported(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["conformance", "--only", "vectors", "--", "/nonexistent/adapter"]) == 2
@@ -388,15 +414,10 @@ def test_the_adapter_in_the_documentation_has_all_points_at_the_levels_that_it_c
     assert card.passed
 
 
-def test_the_commands_in_the_documentation_have_arguments_that_exist() -> None:
+def test_the_commands_in_the_documentation_have_arguments_that_exist(capsys: pytest.CaptureFixture[str]) -> None:
     (block,) = code_blocks("sh")
     for line in block.splitlines():
         command, _, adapter = line.partition(" -- ")
         assert adapter
-        done = subprocess.run(
-            [sys.executable, "-m", "odyssey_proto", *shlex.split(command)[1:], "--", "/nonexistent"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert "cannot be started" in done.stderr, line
+        assert main([*shlex.split(command)[1:], "--", "/nonexistent"]) == 2
+        assert "cannot be started" in capsys.readouterr().err, line
