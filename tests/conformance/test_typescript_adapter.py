@@ -47,7 +47,7 @@ def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (folder / "node_modules" / path.name).symlink_to(path.resolve())
     (folder / "node_modules" / "odyssey-models").symlink_to(ROOT / "generated" / "typescript")
     # The package's own declarations are checked in `tests/sdk`.
-    node.run("node", "node_modules/typescript/bin/tsc", "--project", ".", "--skipLibCheck", cwd=folder)
+    node.run("node", "node_modules/typescript/bin/tsc", "--project", ".", cwd=folder)
     return folder / "build" / "src" / "adapter.js"
 
 
