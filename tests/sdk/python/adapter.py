@@ -19,6 +19,8 @@ from tests.sdk.python.odyssey_async import Odyssey, Session
 __all__ = ["Client", "play"]
 
 FINAL = ("completed", "failed", "cancelled")
+ENDS_WITHIN_S = 10
+"""Shorter than the SDK waits: one scenario has no streamer any more that could answer, and films all the while."""
 
 
 class Client:
@@ -52,7 +54,8 @@ class Client:
         return {"frames": number, **size}
 
     async def end(self) -> None:
-        await self._session.end()
+        async with asyncio.timeout(ENDS_WITHIN_S):
+            await self._session.end()
 
     async def wait(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
