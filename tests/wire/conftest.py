@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import importlib
 import inspect
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -72,6 +73,25 @@ def registry(schema_files: dict[str, Any]) -> Registry[Any]:
     bundle = json.loads((ROOT / "generated" / "schema" / "odyssey.schema.json").read_text("utf-8"))
     documents = {**schema_files, "bundle": bundle}
     return Registry().with_resources((name, Resource.from_contents(doc)) for name, doc in documents.items())
+
+
+class CheckJsonschema(Protocol):
+    """Runs the command ``check-jsonschema`` in this process, and returns its status and what it printed."""
+
+    def __call__(self, *arguments: str | Path) -> tuple[int, str]: ...
+
+
+@pytest.fixture
+def check_jsonschema() -> CheckJsonschema:
+    # Loaded here: most workers do not need it.
+    command = importlib.import_module("check_jsonschema").main
+    runner = importlib.import_module("click.testing").CliRunner()
+
+    def check(*arguments: str | Path) -> tuple[int, str]:
+        done = runner.invoke(command, [*map(str, arguments)])
+        return done.exit_code, done.output
+
+    return check
 
 
 @pytest.fixture(params=["spec", "bundle"])

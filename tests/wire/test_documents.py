@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import functools
 import json
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,6 +17,8 @@ from tools.vectors.mutations import definition, served
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.wire.conftest import CheckJsonschema
 
 pytestmark = pytest.mark.xdist_group("documents")  # what they all look at is read once
 
@@ -98,12 +98,9 @@ def test_an_openapi_document_is_valid(name: str) -> None:
     assert [str(error) for error in OpenAPIV31SpecValidator(loaded(name)).iter_errors()] == []
 
 
-def test_the_asyncapi_document_is_valid() -> None:
-    command = [sys.executable, "-m", "check_jsonschema", "--schemafile", str(ASYNCAPI_SCHEMA)]
-    done = subprocess.run(
-        [*command, str(GENERATED / f"{ASYNCAPI}.yaml")], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout
+def test_the_asyncapi_document_is_valid(check_jsonschema: CheckJsonschema) -> None:
+    status, printed = check_jsonschema("--schemafile", ASYNCAPI_SCHEMA, GENERATED / f"{ASYNCAPI}.yaml")
+    assert status == 0, printed
 
 
 @pytest.mark.parametrize("name", OPENAPI)

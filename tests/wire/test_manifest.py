@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,7 @@ def test_what_follows_from_the_schemas_is_up_to_date(capsys: pytest.CaptureFixtu
 
 
 def test_what_is_out_of_date_is_reported(tmp_path: Path) -> None:
-    command.write(VECTORS, tmp_path / "vectors")
+    shutil.copytree(VECTORS, tmp_path / "vectors")
     (tmp_path / "vectors" / "tolerant" / "Offer.json").write_text("{}", "utf-8")
     assert command.differences(VECTORS, tmp_path / "vectors") == ["stale: tolerant/Offer.json"]
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import subprocess
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from referencing import Registry
+
+    from tests.wire.conftest import CheckJsonschema
 
 HERE = Path(__file__).parent
 SPEC = HERE.parents[1] / "spec"
@@ -64,11 +64,6 @@ OPERATIONS = {
 """Every operation, with the tags of its messages."""
 
 
-def check_jsonschema(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "check_jsonschema", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def references(node: Any, file: str) -> Iterator[str]:
     """Every `$ref` below `node` in `file`, as `file#pointer`."""
     if isinstance(node, dict):
@@ -107,26 +102,26 @@ def test_openapi_document_is_valid() -> None:
     assert [str(error) for error in errors] == []
 
 
-def test_asyncapi_document_is_valid() -> None:
-    done = check_jsonschema("--schemafile", ASYNCAPI_SCHEMA, SPEC / "asyncapi.yaml")
-    assert done.returncode == 0, done.stdout
+def test_asyncapi_document_is_valid(check_jsonschema: CheckJsonschema) -> None:
+    status, printed = check_jsonschema("--schemafile", ASYNCAPI_SCHEMA, SPEC / "asyncapi.yaml")
+    assert status == 0, printed
 
 
-def test_asyncapi_document_with_a_fault_is_noticed(tmp_path: Path) -> None:
+def test_asyncapi_document_with_a_fault_is_noticed(check_jsonschema: CheckJsonschema, tmp_path: Path) -> None:
     faulty = tmp_path / "asyncapi.yaml"
     faulty.write_text((SPEC / "asyncapi.yaml").read_text("utf-8").replace("action: receive", "action: hear", 1))
-    assert check_jsonschema("--schemafile", ASYNCAPI_SCHEMA, faulty).returncode == 1
+    assert check_jsonschema("--schemafile", ASYNCAPI_SCHEMA, faulty)[0] == 1
 
 
-def test_schemas_are_valid_json_schema() -> None:
-    done = check_jsonschema("--check-metaschema", *SCHEMAS)
-    assert done.returncode == 0, done.stdout
+def test_schemas_are_valid_json_schema(check_jsonschema: CheckJsonschema) -> None:
+    status, printed = check_jsonschema("--check-metaschema", *SCHEMAS)
+    assert status == 0, printed
 
 
-def test_bundle_is_valid_json_schema() -> None:
+def test_bundle_is_valid_json_schema(check_jsonschema: CheckJsonschema) -> None:
     bundle = HERE.parents[1] / "generated" / "schema" / "odyssey.schema.json"
-    done = check_jsonschema("--check-metaschema", bundle)
-    assert done.returncode == 0, done.stdout
+    status, printed = check_jsonschema("--check-metaschema", bundle)
+    assert status == 0, printed
 
 
 def test_every_reference_leads_to_something(schema_files: dict[str, Any], envelopes: dict[str, Any]) -> None:
