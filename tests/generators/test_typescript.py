@@ -26,12 +26,12 @@ STRICT = (
     "es2022",
     "--module",
     "nodenext",
-    "--types",
-    "node",
 )
 
 TYPED = """\
 import type * as models from "./models.js";
+
+declare const console: {{ log(text: string): void }};
 
 // Takes a value of any type that has the fields of T, and keeps it.
 const read = <T>() => <const Value extends T>(value: Value): T => value;
@@ -75,7 +75,8 @@ def test_typescript_fetch_of_openapi_generator(
     )
     # The generator's own code does not know of optional fields that are never undefined.
     strict = [option for option in STRICT if option != "--exactOptionalPropertyTypes"]
-    compiler = ("node_modules/.bin/tsc", *strict, "--lib", "es2022,dom", "--outDir", "build")
+    libraries = ("--lib", "es2022,dom", "--types", "node")
+    compiler = ("node_modules/.bin/tsc", *strict, *libraries, "--outDir", "build")
     node.run(*compiler, "client/index.ts", cwd=javascript)
     program = ("node", "typescript_fetch.mjs", "./build/index.js")
     document = read_document(f"openapi/{name}.openapi.yaml")
@@ -102,6 +103,8 @@ def check_types(folder: Path, document: Document, name: str) -> None:
     cases = [*document.cases(), *document.cases(unlisted=True)]
     values = "".join(f"  read<{name.format(case.definition)}>()({json.dumps(case.value)}),\n" for case in cases)
     (folder / "read.ts").write_text(TYPED.format(values=values), "utf-8")
-    node.run("node_modules/.bin/tsc", *STRICT, "--skipLibCheck", "read.ts", cwd=folder)
+    # To read the types of node and of browsers takes as long as all the rest.
+    few = ("--lib", "es2022", "--typeRoots", "none", "--skipLibCheck")
+    node.run("node_modules/.bin/tsc", *STRICT, *few, "read.ts", cwd=folder)
     kept = [json.loads(line) for line in node.run("node", "read.js", cwd=folder).splitlines()]
     assert document.faults(cases, kept) == []
