@@ -244,7 +244,7 @@ def test_a_request_to_another_server_is_looked_at_where_it_is_of_the_protocol(ta
 def seen_of(use: Callable[[Emulator], Any]) -> list[Seen]:
     """Return the traffic while ``use`` runs with an emulator."""
     seen: list[Seen] = []
-    with watching(seen.append), Emulator() as emulator:
+    with watching(seen.append), Emulator(record=False, size=(512, 64)) as emulator:
         use(emulator)
     return seen
 
