@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from odyssey_proto import Odyssey
 from odyssey_proto.emulator._server import Emulator
-from tests.support.processes import PATIENCE_S, script
+from tests.support.processes import PATIENCE_S, loaded_python, script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,12 +28,16 @@ ASCII: Final = {
     "strict": {"PYTHONIOENCODING": "ascii:strict"},
     "a locale without letters": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
 }
-STRICTEST: Final = ("strict", "a locale without letters")
-"""Those that the demo, which takes a while, is run with: the other one differs from "strict" in stderr alone."""
 
 
 def demo(folder: Path) -> list[str]:
     return [*COMMAND, "demo", "--seconds", "1", "--out", str(folder)]
+
+
+def failing(folder: Path) -> list[str]:
+    """Return a command that fails at once, because ``folder`` is a file."""
+    folder.write_text("in the way")
+    return [*COMMAND, "spec", "openapi.yaml", "--out", str(folder / "spec.yaml")]
 
 
 def is_complete(folder: Path) -> bool:
@@ -45,9 +50,8 @@ def is_complete(folder: Path) -> bool:
 # --- ASCII
 
 
-@pytest.mark.parametrize("name", STRICTEST)
-def test_the_demo_runs_where_only_ascii_can_be_shown(name: str, tmp_path: Path) -> None:
-    environment = os.environ | ASCII[name]
+def test_the_demo_runs_where_only_ascii_can_be_shown(tmp_path: Path) -> None:
+    environment = os.environ | ASCII["strict"]
     folder = tmp_path / "füße"
     done = subprocess.run(demo(folder), capture_output=True, env=environment, timeout=2 * PATIENCE_S, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -58,10 +62,11 @@ def test_the_demo_runs_where_only_ascii_can_be_shown(name: str, tmp_path: Path) 
 
 
 def test_the_demo_shows_its_progress_on_an_ascii_terminal(tmp_path: Path) -> None:
+    folder = tmp_path / "füße"
     child, terminal = pty.fork()
     if not child:
         environment = os.environ | ASCII["a locale without letters"] | {"TERM": "xterm", "COLUMNS": "100"}
-        os.execve(sys.executable, demo(tmp_path), environment)
+        os.execve(sys.executable, demo(folder), environment)
     shown = b""
     try:
         while chunk := os.read(terminal, 65536):
@@ -73,18 +78,19 @@ def test_the_demo_shows_its_progress_on_an_ascii_terminal(tmp_path: Path) -> Non
     assert shown.isascii()
     assert b"streaming" in shown
     assert b"frames of 1280x704 in" in shown
-    assert is_complete(tmp_path)
+    assert shown.endswith(b"/contact-sheet.png\r\n")
+    assert is_complete(folder)
 
 
 @pytest.mark.parametrize("name", ASCII)
 def test_an_error_is_shown_in_the_letters_there_are(name: str, tmp_path: Path) -> None:
-    (tmp_path / "süß").write_text("in the way")
-    arguments = demo(tmp_path / "süß")
+    arguments = failing(tmp_path / "süß")
     done = subprocess.run(
         arguments, capture_output=True, env=os.environ | ASCII[name], timeout=PATIENCE_S, check=False
     )
-    assert (done.returncode, done.stdout) == (1, b"")
-    assert done.stderr.startswith(b"odyssey-proto: cannot write to ")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert done.stderr.startswith(b"odyssey-proto: ")
+    assert done.stderr.endswith(b"its folder does not exist\n")
     assert done.stderr.isascii()
 
 
@@ -103,7 +109,7 @@ def closing(which: str, arguments: list[str]) -> list[str]:
     return ["sh", "-c", f'exec "$@" {CLOSED[which]}', "sh", *arguments]
 
 
-@pytest.mark.parametrize("which", CLOSED)
+@pytest.mark.parametrize("which", ["stderr", "all"])
 def test_the_demo_runs_without(which: str, tmp_path: Path) -> None:
     done = subprocess.run(closing(which, demo(tmp_path)), capture_output=True, timeout=2 * PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr
@@ -112,11 +118,16 @@ def test_the_demo_runs_without(which: str, tmp_path: Path) -> None:
     assert is_complete(tmp_path)
 
 
-def test_an_error_does_not_go_to_stdout_where_there_is_no_stderr(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("in the way")
-    arguments = closing("stderr", demo(tmp_path / "file"))
+def test_a_result_does_not_go_to_stderr_where_there_is_no_stdout() -> None:
+    arguments = closing("stdout", [*COMMAND, "spec", "openapi.yaml"])
     done = subprocess.run(arguments, capture_output=True, timeout=PATIENCE_S, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (1, b"", b"")
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_an_error_does_not_go_to_stdout_where_there_is_no_stderr(tmp_path: Path) -> None:
+    arguments = closing("stderr", failing(tmp_path / "file"))
+    done = subprocess.run(arguments, capture_output=True, timeout=PATIENCE_S, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (2, b"", b"")
 
 
 @pytest.mark.parametrize("module", ["odyssey_proto", "odyssey_proto.emulator"])
@@ -124,9 +135,8 @@ def test_the_log_of_an_emulator_does_not_go_to_stdout_where_there_is_no_stderr(m
     arguments = [sys.executable, "-m", module, *(["emulator"] if module == "odyssey_proto" else []), "--log"]
     with subprocess.Popen(closing("stderr", arguments), stdout=subprocess.PIPE, text=True) as emulator:
         assert emulator.stdout is not None
-        address = json.loads(emulator.stdout.readline())
-        call = [sys.executable, "-c", f"from odyssey_proto import Odyssey; Odyssey(**{address}).connect()"]
-        subprocess.run(call, timeout=PATIENCE_S, check=True)
+        with Odyssey(**json.loads(emulator.stdout.readline())) as client:
+            client.connect(timeout=PATIENCE_S)
         emulator.terminate()
         assert emulator.stdout.read() == ""
     assert emulator.returncode == 0
@@ -145,13 +155,16 @@ def test_output_that_nobody_reads_is_no_traceback(arguments: list[str]) -> None:
 
 
 def test_a_demo_whose_reader_has_left_is_no_traceback(tmp_path: Path) -> None:
-    read, write = os.pipe()
-    os.close(read)
-    done = subprocess.run(
-        demo(tmp_path), stdout=write, stderr=subprocess.PIPE, timeout=2 * PATIENCE_S, check=False
-    )
-    os.close(write)
-    assert (done.returncode, done.stderr) == (1, b"")
+    code = """
+import os, sys
+from odyssey_proto.cli import main
+read, write = os.pipe()
+os.close(read)
+os.dup2(write, 1)
+sys.exit(main())
+"""
+    with loaded_python(code, "demo", "--seconds", "1", "--out", str(tmp_path)) as process:
+        assert (process.ended(2 * PATIENCE_S), process.stderr) == (1, "")
     assert is_complete(tmp_path)
 
 

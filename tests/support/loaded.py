@@ -1,7 +1,7 @@
 """Emulators and scripts in processes of their own that start at once: forked from one that has loaded everything.
 
-Loading takes up to a second of a core, and hundreds of tests need such a process. Windows has no fork, and so none
-of this.
+Loading takes more than a second of a core, and hundreds of tests need such a process. Windows has no fork, and so
+none of this.
 """
 
 from __future__ import annotations
@@ -71,9 +71,9 @@ def run(program: str, arguments: list[str], stderr: IO[str]) -> Run:
     An ``emulator`` runs as ``python tests/support/watched.py ARGUMENTS``, a ``script`` as ``python -c ARGUMENTS``.
     """
     sock = socket.socket(socket.AF_UNIX)
-    sock.connect(_server(program))
+    sock.connect(_server())
     (child_in, stdin), (stdout, child_out) = os.pipe(), os.pipe()
-    message = json.dumps([arguments, dict(os.environ), str(Path.cwd())]).encode()
+    message = json.dumps([program, arguments, dict(os.environ), str(Path.cwd())]).encode()
     send(sock, [child_in, child_out, stderr.fileno()], message)
     os.close(child_in)
     os.close(child_out)
@@ -81,11 +81,11 @@ def run(program: str, arguments: list[str], stderr: IO[str]) -> Run:
 
 
 @functools.cache
-def _server(program: str) -> str:
-    """Return the path of the socket of this process's server of a program."""
+def _server() -> str:
+    """Return the path of the socket of this process's server."""
     folder = tempfile.TemporaryDirectory(prefix="loaded-")
     path = f"{folder.name}/socket"
-    command = [sys.executable, "-c", _START, path, program]
+    command = [sys.executable, "-c", _START, path]
     server = subprocess.Popen(
         command, cwd=_ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True
     )
@@ -102,20 +102,17 @@ def _server(program: str) -> str:
     return path
 
 
-def _load_emulator() -> None:
+def _load() -> None:
+    """Load what emulators and scripts need; it starts no thread."""
     importlib.import_module("tests.support.watched").load()
+    package = importlib.import_module("odyssey_proto")
+    for name in package.__all__:
+        getattr(package, name)
+    importlib.import_module("odyssey_proto._net.webrtc.peer")
 
 
 def _run_emulator() -> None:
     importlib.import_module("tests.support.watched").main()
-
-
-def _load_client() -> None:
-    package = importlib.import_module("odyssey_proto")
-    for name in package.__all__:
-        getattr(package, name)
-    for name in ("aiortc", "av", "odyssey_proto._net.webrtc.peer"):
-        importlib.import_module(name)
 
 
 def _run_script() -> None:
@@ -126,25 +123,21 @@ def _run_script() -> None:
     exec(compile(code, "<string>", "exec"), variables)
 
 
-_PROGRAMS: Final[dict[str, tuple[Callable[[], object], Callable[[], object]]]] = {
-    "emulator": (_load_emulator, _run_emulator),
-    "script": (_load_client, _run_script),
-}
-"""How each is loaded, which must start no thread, and how it then runs; by its name."""
+_PROGRAMS: Final[dict[str, Callable[[], None]]] = {"emulator": _run_emulator, "script": _run_script}
 
 
-def serve(path: str, program: str) -> None:
+def serve(path: str) -> None:
     """Fork for each run that is asked for at ``path``, and return at the end of a run, in its process."""
-    load, main = _PROGRAMS[program]
-    load()
+    _load()
     sock = next_run(path)
     streams, message = receive(sock)
     become(sock, streams)
+    program: str
     arguments: list[str]
     environment: dict[str, str]
-    arguments, environment, folder = json.loads(message)
+    program, arguments, environment, folder = json.loads(message)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)
     sys.argv = ["-c", *arguments]
-    main()
+    _PROGRAMS[program]()

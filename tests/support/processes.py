@@ -33,6 +33,7 @@ __all__ = [
     "command",
     "emulator_process",
     "eventually",
+    "loaded_command",
     "loaded_python",
     "python",
     "script",
@@ -178,6 +179,11 @@ def loaded_python(code: str, *arguments: str) -> Process:
 def command(*arguments: str) -> Process:
     """Start the command ``odyssey-proto``."""
     return python("-m", "odyssey_proto", *arguments)
+
+
+def loaded_command(*arguments: str) -> Process:
+    """Start the command ``odyssey-proto`` where the library and the emulator are loaded already."""
+    return loaded_python("import sys; from odyssey_proto.cli import main; sys.exit(main())", *arguments)
 
 
 def script(
