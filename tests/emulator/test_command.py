@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import socket
 import subprocess
@@ -14,69 +13,63 @@ import pytest
 import requests
 
 from tests.support.plain_client import PATIENCE_S, authorise, connect, scenario
+from tests.support.processes import Process, loaded_python
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
-
-def start(
-    *arguments: str, within: Sequence[str] = (), env: Mapping[str, str] | None = None
-) -> subprocess.Popen[str]:
-    call = [*within, sys.executable, "-m", "odyssey_proto.emulator", *arguments]
-    return subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=env)
+MODULE = "odyssey_proto.emulator"
 
 
-@pytest.fixture
-def running() -> Iterator[subprocess.Popen[str]]:
-    with start() as process:
-        yield process
-        process.kill()
+def start(*arguments: str) -> Process:
+    """Start the command, which is loaded already."""
+    code = f"import runpy; runpy.run_module({MODULE!r}, run_name='__main__', alter_sys=True)"
+    return loaded_python(code, *arguments)
 
 
-def first_line(process: subprocess.Popen[str]) -> dict[str, str]:
-    assert process.stdout is not None
-    return dict(json.loads(process.stdout.readline()))
+def first_line(process: Process) -> dict[str, str]:
+    return dict(json.loads(process.line()))
 
 
-def test_it_prints_where_it_is_once_it_accepts_requests(running: subprocess.Popen[str]) -> None:
-    told = first_line(running)
-    assert told.keys() == {"api_url", "api_key"}
-    assert authorise(told["api_url"], told["api_key"]).token
+def test_it_prints_where_it_is_once_it_accepts_requests() -> None:
+    with Process([sys.executable, "-m", MODULE]) as process:
+        told = first_line(process)
+        assert told.keys() == {"api_url", "api_key"}
+        assert authorise(told["api_url"], told["api_key"]).token
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
-def test_a_signal_ends_it_without_a_word(running: subprocess.Popen[str], number: signal.Signals) -> None:
-    told = first_line(running)
+def test_a_signal_ends_it_without_a_word(number: signal.Signals) -> None:
+    with start("--size", "512x64", "--no-record") as process:
+        told = first_line(process)
 
-    @scenario
-    async def stream_until_the_end() -> None:
-        async with connect(authorise(told["api_url"], told["api_key"]), goodbye=False) as client:
-            client.start()
-            await client.frame()
-            running.send_signal(number)
-            assert (await client.signaling.get())["type"] == "error"
+        @scenario
+        async def stream_until_the_end() -> None:
+            async with connect(authorise(told["api_url"], told["api_key"]), goodbye=False) as client:
+                client.start()
+                await client.frame()
+                process.signal(number)
+                assert (await client.signaling.get())["type"] == "error"
 
-    stream_until_the_end()
-    output, errors = running.communicate(timeout=PATIENCE_S)
-    assert (running.returncode, output, errors) == (0, "", "")
+        stream_until_the_end()
+        assert (process.ended(PATIENCE_S), process.rest(), process.stderr) == (0, [], "")
 
 
-def test_a_terminal_that_closes_leaves_no_files(tmp_path: Path) -> None:
-    with start(env={**os.environ, "TMPDIR": str(tmp_path)}) as process:
+def test_a_terminal_that_closes_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    with start() as process:
         first_line(process)
         assert [path.name.startswith("odyssey-emulator-") for path in tmp_path.iterdir()] == [True]
-        process.send_signal(signal.SIGHUP)
-        assert process.wait(PATIENCE_S) == 0
+        process.signal(signal.SIGHUP)
+        assert process.ended(PATIENCE_S) == 0
     assert list(tmp_path.iterdir()) == []
 
 
 def test_nohup_lets_it_go_on() -> None:
-    with start(within=["nohup"]) as process:
+    with Process(["nohup", sys.executable, "-m", MODULE]) as process:
         told = first_line(process)
-        process.send_signal(signal.SIGHUP)
+        process.signal(signal.SIGHUP)
         assert authorise(told["api_url"], told["api_key"]).token
-        process.kill()
 
 
 def test_other_hosts_and_pages_are_allowed_by_options() -> None:
@@ -91,7 +84,6 @@ def test_other_hosts_and_pages_are_allowed_by_options() -> None:
                 {"Origin": "https://example.org"},
             )
         ]
-        process.kill()
     assert statuses == [200, 403, 403]
 
 
@@ -101,7 +93,6 @@ def test_options_are_those_of_the_emulator() -> None:
     options = ["--host", "127.0.0.1", "--port", str(port), "--seed", "3", "--codec", "vp8", "--no-stamp"]
     with start(*options, "--sloppy", "1") as process:
         assert first_line(process)["api_url"] == f"http://127.0.0.1:{port}"
-        process.kill()
 
 
 @pytest.mark.parametrize(
@@ -121,27 +112,29 @@ def test_options_are_those_of_the_emulator() -> None:
 )
 def test_options_that_cannot_work_are_refused_in_one_line(options: list[str], says: str) -> None:
     with start(*options) as process:
-        output, errors = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode not in (0, None)
-    assert output == ""
-    assert says in errors
-    assert "Traceback" not in errors
+        assert process.ended(PATIENCE_S) != 0
+        assert process.rest() == []
+        assert says in process.stderr
+        assert "Traceback" not in process.stderr
 
 
 def test_a_port_that_is_taken_is_told_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         with start("--port", port) as process:
-            _, errors = process.communicate(timeout=PATIENCE_S)
-    assert process.returncode == 1
-    assert f"Cannot listen on 127.0.0.1:{port}" in errors
-    assert "Traceback" not in errors
+            assert process.ended(PATIENCE_S) == 1
+            assert f"Cannot listen on 127.0.0.1:{port}" in process.stderr
+            assert "Traceback" not in process.stderr
 
 
-def test_it_serves_whoever_reads_no_further_output(running: subprocess.Popen[str]) -> None:
-    told = first_line(running)
-    assert running.stdout is not None
-    running.stdout.close()
-    assert requests.get(f"{told['api_url']}/signaling/config", timeout=PATIENCE_S).ok
-    running.send_signal(signal.SIGTERM)
-    assert running.wait(PATIENCE_S) == 0
+def test_it_serves_whoever_reads_no_further_output() -> None:
+    with subprocess.Popen([sys.executable, "-m", MODULE], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            told = json.loads(process.stdout.readline())
+            process.stdout.close()
+            assert requests.get(f"{told['api_url']}/signaling/config", timeout=PATIENCE_S).ok
+            process.terminate()
+            assert process.wait(PATIENCE_S) == 0
+        finally:
+            process.kill()

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from odyssey_proto.cli import main
 from tests.support.films import difference, watch
-from tests.support.processes import command, eventually
+from tests.support.processes import eventually, loaded_command
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -18,15 +19,12 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-def test_another_seed_is_another_world(tmp_path: Path) -> None:
-    one, other = (first_picture(tmp_path, *options) for options in ((), ("--seed", "7")))
-    assert difference(one, other) > 5
+def test_another_seed_is_another_world(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def first_picture(*options: str) -> NDArray[np.uint8]:
+        assert main(["demo", "--json", "--seconds", "1", "--out", str(tmp_path), *options]) == 0
+        return watch(tmp_path / "demo.mp4", json.loads(capsys.readouterr().out)).pictures[0]
 
-
-def first_picture(folder: Path, *options: str) -> NDArray[np.uint8]:
-    with command("demo", "--json", "--seconds", "1", "--out", str(folder), *options) as process:
-        assert process.ended() == 0, process.stderr
-        return watch(folder / "demo.mp4", json.loads(process.line())).pictures[0]
+    assert difference(first_picture(), first_picture("--seed", "7")) > 5
 
 
 @pytest.mark.parametrize(
@@ -36,7 +34,7 @@ def test_an_interrupt_leaves_what_was_recorded_so_far(
     tmp_path: Path, options: tuple[str, ...], number: signal.Signals
 ) -> None:
     video = tmp_path / "demo.mp4"
-    with command("demo", "--seconds", "600", "--out", str(tmp_path), *options) as process:
+    with loaded_command("demo", "--seconds", "600", "--out", str(tmp_path), *options) as process:
         eventually(lambda: video.exists() and video.stat().st_size > 100_000)
         process.signal(number)
         assert process.ended() == 130

@@ -23,7 +23,7 @@ from odyssey_proto import (
     OdysseyStreamError,
 )
 from odyssey_proto.emulator._faults.script import Fault
-from tests.support.processes import PATIENCE_S, Process, command, emulator_process, eventually
+from tests.support.processes import PATIENCE_S, Process, emulator_process, eventually, loaded_command
 from tests.support.texts import is_one_clear_line
 
 if TYPE_CHECKING:
@@ -248,7 +248,8 @@ def test_a_service_killed_while_a_session_rejoins_is_looked_for_again(
 def test_a_service_that_starts_anew_does_not_know_the_session_and_that_ends_it(
     tmp_path: Path, clients: list[Odyssey], in_background: Background
 ) -> None:
-    with command("emulator", "--data-dir", str(tmp_path)) as process:
+    arguments = ["emulator", "--data-dir", str(tmp_path), "--size", "512x64", "--no-record"]
+    with loaded_command(*arguments) as process:
         rig = Rig(process, json.loads(process.line())["api_url"])
         port = rig.url.rpartition(":")[2]
         client = client_of(rig, clients, reconnect=True)
@@ -256,7 +257,7 @@ def test_a_service_that_starts_anew_does_not_know_the_session_and_that_ends_it(
         watching = in_background(outcome, lambda: watch(session))
         rig.kill()
         eventually(lambda: session.status is ConnectionStatus.RECONNECTING)
-    with command("emulator", "--data-dir", str(tmp_path), "--port", port) as process:
+    with loaded_command(*arguments, "--port", port) as process:
         assert json.loads(process.line())["api_url"] == rig.url
         error, _ = watching.result(PATIENCE_S)
         assert isinstance(error, OdysseyConnectionError)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
 import signal
 import socket
-import subprocess
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -16,7 +17,7 @@ import requests
 
 from odyssey_proto import __version__
 from odyssey_proto.cli import main
-from tests.support.processes import Process, command
+from tests.support.processes import Process, command, loaded_command, loaded_python
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,15 +29,20 @@ def status(*arguments: str) -> int:
     return main(arguments)
 
 
+def code_without(*modules: str) -> str:
+    """Return a script that is the command in a Python without these modules."""
+    blocked = f"import sys; sys.modules.update(dict.fromkeys({modules!r}))"
+    return f"{blocked}; from odyssey_proto.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
 def without(*modules: str) -> list[str]:
     """Return the start of a command line for a Python without these modules."""
-    blocked = f"import sys; sys.modules.update(dict.fromkeys({modules!r}))"
-    return [sys.executable, "-c", f"{blocked}; from odyssey_proto.cli import main; sys.exit(main(sys.argv[1:]))"]
+    return [sys.executable, "-c", code_without(*modules)]
 
 
 def with_the_extra_of_the_emulator_alone(*arguments: str) -> Process:
     """Start the command where there is neither Click nor Rich."""
-    return Process([*without("click", "rich"), *arguments])
+    return loaded_python(code_without("click", "rich"), *arguments)
 
 
 # --- arguments
@@ -138,7 +144,7 @@ def test_what_cannot_work_is_told_in_one_line(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("start", [command, with_the_extra_of_the_emulator_alone])
+@pytest.mark.parametrize("start", [loaded_command, with_the_extra_of_the_emulator_alone])
 def test_the_emulator_prints_one_line_and_serves_until_a_signal(
     start: Callable[..., Process], number: signal.Signals, tmp_path: Path
 ) -> None:
@@ -161,7 +167,7 @@ def test_the_emulator_prints_one_line_and_serves_until_a_signal(
 def test_a_port_that_is_taken_is_told_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with command("emulator", "--port", str(port)) as process:
+        with loaded_command("emulator", "--port", str(port)) as process:
             assert process.ended() == 1
             assert process.rest() == []
             assert process.stderr == (
@@ -185,22 +191,29 @@ def test_the_demo_says_what_it_measured_and_shows_no_progress_where_that_is_no_t
     assert sheet.endswith("new/folder/contact-sheet.png")
 
 
-def test_the_demo_shows_its_progress_on_a_terminal_and_leaves_nothing_of_it(tmp_path: Path) -> None:
+def test_the_demo_shows_its_progress_on_a_terminal_and_leaves_nothing_of_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "100")
     terminal, end = os.openpty()
-    arguments = [sys.executable, "-m", "odyssey_proto", "demo", "--seconds", "1", "--out", str(tmp_path)]
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "100"}
-    with subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=end, env=environment) as process:
-        os.close(end)
-        shown = b""
-        try:
+    shown = b""
+
+    def look() -> None:
+        nonlocal shown
+        with contextlib.suppress(OSError):  # Linux reports the end of a terminal in this way
             while chunk := os.read(terminal, 65536):
                 shown += chunk
-        except OSError:  # Linux reports the end of a terminal in this way
-            pass
-        assert process.stdout is not None
-        output = process.stdout.read().decode()
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    with os.fdopen(end, "w", encoding="utf-8") as stderr, monkeypatch.context() as patched:
+        patched.setattr(sys, "stderr", stderr)
+        ended = status("demo", "--seconds", "1", "--out", str(tmp_path))
+    looking.join()
     os.close(terminal)
-    assert process.returncode == 0
+    assert ended == 0
+    output = capsys.readouterr().out
     assert not [step for step in (b"connecting", b"streaming", b"writing") if step not in shown]
     assert shown.endswith(b"\x1b[1A\x1b[2K")
     assert "\x1b" not in output
@@ -237,7 +250,9 @@ def test_an_extra_that_is_missing_is_named(
     module: str, arguments: tuple[str, ...], extra: str, tmp_path: Path
 ) -> None:
     out = ("--out", str(tmp_path)) if arguments[0] == "demo" else ()
-    with Process([*without(module), *arguments, *out]) as process:
+    # The loaded process has loaded all the others already.
+    start = loaded_python(code_without(module), *arguments, *out) if module in ("click", "rich") else None
+    with start or Process([*without(module), *arguments, *out]) as process:
         assert process.ended() == (2 if arguments[0] == "conformance" and module != "click" else 1)
         assert process.rest() == []
         assert process.stderr.startswith("odyssey-proto: ")
