@@ -62,6 +62,8 @@ real = threading._start_new_thread
 soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
 for call, steps in json.loads(sys.argv[2]).items():
     attempt(call)  # everything is loaded
+    gc.collect()
+    gc.freeze()  # what is loaded is not looked through again
     threads, before = set(threading.enumerate()), descriptors()
     for many in range(steps):
         count = 0
