@@ -27,7 +27,8 @@ async def main(url, key):
         print([stamp.read(await client.frame()).frame_number for _ in range(10)])
 
 import json, subprocess
-process = subprocess.Popen([sys.executable, "-m", "odyssey_proto.emulator"], stdout=subprocess.PIPE)
+command = [sys.executable, "-m", "odyssey_proto.emulator", "--size", "512x64", "--no-record"]
+process = subprocess.Popen(command, stdout=subprocess.PIPE)
 told = json.loads(process.stdout.readline())
 try:
     asyncio.run(main(told["api_url"], told["api_key"]))

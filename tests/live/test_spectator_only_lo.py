@@ -33,7 +33,7 @@ def numbers(info):
         frames = spectator.frames(timeout=30)
         return [stamp.read(next(frames).data).frame_number for _ in range(10)]
 
-with Emulator() as emulator:
+with Emulator(record=False, size=(512, 64)) as emulator:
     broadcaster = subprocess.Popen([sys.executable, "-c", sys.argv[1], emulator.api_url],
                                    stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     info = BroadcastInfo(**json.loads(broadcaster.stdout.readline()))

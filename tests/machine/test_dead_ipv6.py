@@ -27,7 +27,7 @@ def say(*what):
     print(json.dumps(what), flush=True)
 
 found = [address[4][0] for address in socket.getaddrinfo("{SERVICE}", 80, type=socket.SOCK_STREAM)]
-with Emulator(host="{ADDRESS}", allow_hosts=["{SERVICE}"]) as emulator:
+with Emulator(host="{ADDRESS}", allow_hosts=["{SERVICE}"], size=(512, 64)) as emulator:
     url = emulator.api_url.replace("{ADDRESS}", "{SERVICE}")
     say(*found)
     with Odyssey(emulator.api_key, api_url=url) as client:
