@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+import textwrap
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -15,6 +16,7 @@ from odyssey_proto.emulator._server import Emulator
 from tests.support.processes import python, sessions_are_free
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows terminates children without a word")
@@ -23,7 +25,9 @@ PROGRAM: Final = """
 import importlib, sys, threading
 from concurrent.futures import ThreadPoolExecutor
 
-library, url, key = sys.argv[1:4]
+import aiortc, av, cattrs, numpy, odyssey_models, requests, websocket  # once, and not in each child
+
+library, url = sys.argv[1:]
 mp = importlib.import_module(library)
 importlib.import_module(library + ".util")
 kept = []
@@ -96,52 +100,58 @@ sys.stdin.readline()
 process.terminate()
 process.join()
 """,
+    "a process whose thread connects last": """
+process = mp.Process(target=child_whose_thread_connects_last)
+process.start()
+process.join()
+""",
+    "a process whose stream goes on": """
+process = mp.Process(target=child_whose_stream_goes_on)
+process.start()
+process.join()
+""",
 }
+GOES_ON: Final = ("a process whose thread connects last", "a process whose stream goes on")
 
 
-def program(end: str) -> str:
-    return PROGRAM.format(body="".join(f"    {line}\n" for line in ENDS[end].strip().splitlines()))
+def program(ends: Iterable[str]) -> str:
+    """Return a program with children that end in these ways, one after the other; it tells when each has ended.
+
+    Each has a key of its own.
+    """
+    code = "".join(f'key = "{key_of(end)}"\n{ENDS[end]}\nprint("over", flush=True)\n' for end in ends)
+    return PROGRAM.format(body=textwrap.indent(code, "    "))
+
+
+def key_of(end: str) -> str:
+    return f"ody_{[*ENDS].index(end)}"
 
 
 @pytest.mark.parametrize(
-    ("library", "end"),
+    ("library", "ends"),
     [
-        *(("multiprocessing", end) for end in ENDS),
-        *(("billiard", end) for end in ENDS),
+        ("multiprocessing", [*ENDS]),
+        # A child of this one ends while its threads still run.
+        ("billiard", [end for end in ENDS if end not in GOES_ON]),
         # This one is the first one with another name, and another pickle.
-        ("multiprocess", "a worker that has done its tasks"),
-        ("multiprocess", "a process that is terminated"),
+        ("multiprocess", ["a worker that has done its tasks", "a process that is terminated", *GOES_ON]),
     ],
+    ids=["multiprocessing", "billiard", "multiprocess"],
 )
-def test_a_child_that_does_not_close_gives_its_session_back(library: str, end: str, tmp_path: Path) -> None:
+def test_a_child_that_does_not_close_gives_its_session_back(library: str, ends: list[str], tmp_path: Path) -> None:
     if importlib.util.find_spec(library) is None:
         pytest.skip(f"needs {library}")
     file = tmp_path / "workers.py"
-    file.write_text(program(end))
-    with Emulator(record=False, size=(512, 64)) as emulator:
-        with python(str(file), library, emulator.api_url, "ody_test") as process:
-            assert process.line() == "connected"
-            process.tell()
-            assert process.ended() == 0
-            assert process.stderr == ""
-        assert sessions_are_free(emulator.api_url)
-
-
-@pytest.mark.parametrize("child", ["child_whose_thread_connects_last", "child_whose_stream_goes_on"])
-@pytest.mark.parametrize("library", ["multiprocessing", "multiprocess"])
-def test_a_child_whose_thread_goes_on_gives_its_session_back_after_it(
-    library: str, child: str, tmp_path: Path
-) -> None:
-    """billiard has no such child: it ends while its threads still run."""
-    if importlib.util.find_spec(library) is None:
-        pytest.skip(f"needs {library}")
-    file = tmp_path / "workers.py"
-    file.write_text(
-        PROGRAM.format(body=f"    process = mp.Process(target={child})\n    process.start()\n    process.join()")
-    )
-    with Emulator(record=False, size=(512, 64)) as emulator:
-        with python(str(file), library, emulator.api_url, "ody_test") as process:
-            assert process.line() == "connected"
-            assert process.ended() == 0
-            assert process.stderr == ""
-        assert sessions_are_free(emulator.api_url)
+    file.write_text(program(ends))
+    with (
+        Emulator(record=False, size=(512, 64), streamers=2 * len(ends)) as emulator,
+        python(str(file), library, emulator.api_url) as process,
+    ):
+        for end in ends:
+            assert process.line() == "connected", end
+            if "stdin" in ENDS[end]:
+                process.tell()
+            assert process.line() == "over", end
+            assert sessions_are_free(emulator.api_url, key_of(end)), end
+        assert process.ended() == 0
+        assert process.stderr == ""
