@@ -19,14 +19,20 @@ warnings.simplefilter("ignore")  # eventlet says that it is deprecated
 {patch}
 import asyncio, sys
 from odyssey_proto import Odyssey, OdysseyConnectionError, connect_to_stream
-from odyssey_proto.emulator import Emulator
+if "Emulator" in sys.argv:
+    from odyssey_proto.emulator import Emulator
 
 def one(number):
     with Odyssey("ody_test", api_url=sys.argv[1]) as client:
         print(client.list_stream_recordings(limit=1).total, client.list_simulations().total, flush=True)
-        for connect in client.connect, lambda: connect_to_stream(sys.argv[1], "token"), Emulator().start:
+        calls = {{
+            "connect()": client.connect,
+            "watch()": lambda: connect_to_stream(sys.argv[1], "token"),
+            "Emulator": lambda: Emulator().start(),
+        }}
+        for call in sys.argv[2:]:
             try:
-                connect()
+                calls[call]()
             except OdysseyConnectionError as error:
                 print(error.code, error, flush=True)
 
@@ -45,7 +51,9 @@ SPAWN: Final = {
     "gevent": "import gevent\ngevent.joinall([gevent.spawn(one, 1), gevent.spawn(one, 2), gevent.spawn(other)])",
     "eventlet": "for each in [eventlet.spawn(one, 1), eventlet.spawn(one, 2), eventlet.spawn(other)]: each.wait()",
 }
-CALLS: Final = ("connect()", "watch()", "Emulator")
+SESSIONS: Final = ("connect()", "watch()")
+ALL: Final = (*SESSIONS, "Emulator")
+"""Once for each library and for each way to replace: an emulator takes a while to load."""
 REFUSAL: Final = (
     "greenlets {call} needs real threads and sockets, and {library} has replaced them ({replaced}): use a process "
     "that is not monkey-patched, such as a worker of gunicorn's class gthread; calls to the REST API work here"
@@ -53,21 +61,23 @@ REFUSAL: Final = (
 
 
 @pytest.mark.parametrize(
-    ("library", "arguments", "replaced"),
+    ("library", "arguments", "replaced", "calls"),
     [
-        ("gevent", "", "threading, _thread, socket, select, queue, subprocess"),
-        ("gevent", "thread=False", "socket, select, queue, subprocess"),
-        ("eventlet", "", "thread, socket, select, os"),
-        ("eventlet", "thread=False", "socket, select, os"),
+        ("gevent", "", "threading, _thread, socket, select, queue, subprocess", ALL),
+        ("gevent", "thread=False", "socket, select, queue, subprocess", SESSIONS),
+        ("eventlet", "", "thread, socket, select, os", SESSIONS),
+        ("eventlet", "thread=False", "socket, select, os", ALL),
     ],
 )
-def test_two_clients_and_another_greenlet(emulator: Emulator, library: str, arguments: str, replaced: str) -> None:
+def test_two_clients_and_another_greenlet(
+    emulator: Emulator, library: str, arguments: str, replaced: str, calls: tuple[str, ...]
+) -> None:
     if importlib.util.find_spec(library) is None:
         pytest.skip(f"needs {library}")
     patch = (GEVENT if library == "gevent" else EVENTLET).format(arguments=arguments)
-    with python("-c", PROGRAM.format(patch=patch, spawn=SPAWN[library]), emulator.api_url) as process:
+    with python("-c", PROGRAM.format(patch=patch, spawn=SPAWN[library]), emulator.api_url, *calls) as process:
         assert process.ended() == 0
-        refusals = [REFUSAL.format(call=call, library=library, replaced=replaced) for call in CALLS]
+        refusals = [REFUSAL.format(call=call, library=library, replaced=replaced) for call in calls]
         assert sorted(process.rest()) == sorted([*2 * ["0 0", *refusals], "no loop of its own"])
         assert process.stderr == ""
 
