@@ -42,7 +42,6 @@ print(next(session.frames(timeout=20)).data.shape)
 """
 
 WORK: Final = {
-    "a stream": (STREAM, "(64, 512, 3)"),
     "a recording": (
         STREAM.replace("print", "recording = session.record(sys.argv[2]); frames = session.frames(); print")
         + "for _ in range(5): next(frames)\nrecording.close()",
