@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
 from tests.support.processes import script, sessions_are_free
 
 if TYPE_CHECKING:
     from tests.conftest import MakeEmulator
 
 
-@pytest.mark.parametrize("act", ["item.close()", "item.__exit__(None, None, None)"])
-def test_a_client_may_be_closed_by_a_finalizer(act: str, make_emulator: MakeEmulator) -> None:
+def test_a_client_may_be_closed_by_a_finalizer(make_emulator: MakeEmulator) -> None:
     emulator = make_emulator()
-    code = f"""
-    item = client
-    client.list_stream_recordings()
+    code = """
+    one, other = client, Odyssey(sys.argv[2], api_url=sys.argv[1])
+    one.list_stream_recordings()
+    other.list_stream_recordings()
 
     class Owner:
         def __del__(self):
-            {act}
+            one.close()
+            other.__exit__(None, None, None)
             print("closed", flush=True)
 
     owner = Owner()

@@ -7,6 +7,7 @@ texts that unpack to more than 1 MiB.
 from __future__ import annotations
 
 import base64
+import functools
 import io
 import os
 import random
@@ -41,11 +42,22 @@ def chunk(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
 
-def png(*chunks: bytes, at_end: bool = False, picture: Image.Image | None = None) -> bytes:
-    """Return a red picture with ``chunks`` after the header, or after the pixels."""
+@functools.cache
+def red(width: int, height: int) -> bytes:
+    return saved(Image.new("RGB", (width, height), RED))
+
+
+def saved(picture: Image.Image) -> bytes:
     out = io.BytesIO()
-    (picture or Image.new("RGB", SIZE, RED)).save(out, "PNG")
-    raw = out.getvalue()
+    picture.save(out, "PNG")
+    return out.getvalue()
+
+
+def png(
+    *chunks: bytes, at_end: bool = False, size: tuple[int, int] = SIZE, picture: Image.Image | None = None
+) -> bytes:
+    """Return a red picture of ``size``, or another one, with ``chunks`` after the header, or after the pixels."""
+    raw = red(*size) if picture is None else saved(picture)
     at = len(raw) - 12 if at_end else AFTER_HEADER
     return raw[:at] + b"".join(chunks) + raw[at:]
 
@@ -103,7 +115,7 @@ def is_red(picture: Image.Image) -> bool:
 def test_the_picture_is_taken(name: str, at_end: bool, tmp_path: Path) -> None:
     chunks = (ODD | HARMLESS)[name]
     path = tmp_path / "picture.png"
-    path.write_bytes(png(*chunks, at_end=at_end, picture=Image.new("RGB", (640, 360), RED)))
+    path.write_bytes(png(*chunks, at_end=at_end, size=(640, 360)))
     assert is_red(shown(to_data_url(path, portrait=False)))
 
 

@@ -170,7 +170,7 @@ say(odyssey_proto.Odyssey is Odyssey)
 odyssey_proto.Odyssey(sys.argv[2], api_url=sys.argv[1]).connect(replace=True)
 say(session.has_ended)
 """
-    with script(code, emulator.api_url, fresh=True) as process:
+    with script(code, emulator.api_url) as process:
         assert process.said() == [True]
         assert process.said() == [True]
         assert process.ended() == 0
