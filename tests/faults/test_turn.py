@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 import sys
 from contextlib import ExitStack
@@ -13,7 +12,7 @@ import pytest
 
 from tests.support import coturn, far, routed
 from tests.support.coturn import Coturn
-from tests.support.processes import PATIENCE_S, Process, script
+from tests.support.processes import PATIENCE_S, Process, emulator_process, script
 from tests.support.routed import Routed
 from tests.support.tls import self_signed
 
@@ -27,15 +26,6 @@ pytestmark = [pytest.mark.netns, pytest.mark.coturn, pytest.mark.skipif(bool(lac
 
 DEAD: Final = {"urls": "turn:10.77.1.99", "username": "user", "credential": "credential"}
 """An unused address in the client's own network."""
-
-SERVICE: Final = """
-import json, sys, threading
-from odyssey_proto.emulator import Emulator
-small = {"size": (512, 64), "record": False}
-with Emulator(host=sys.argv[1], ice_servers=json.loads(sys.argv[2]), **small) as emulator:
-    print(json.dumps([emulator.api_url, emulator.api_key]), flush=True)
-    threading.Event().wait()
-"""
 
 VIDEO: Final = """
 with client.connect(timeout=30) as session:
@@ -94,10 +84,11 @@ def client(network: Routed) -> Iterator[Callable[..., Process]]:
     with ExitStack() as running:
 
         def start(code: str, *ice_servers: dict[str, Any]) -> Process:
-            arguments = [sys.executable, "-c", SERVICE, network.service, json.dumps(ice_servers)]
-            service = running.enter_context(Process([*network.within("service"), *arguments]))
-            api_url, api_key = service.said()
-            return running.enter_context(script(code, api_url, key=api_key, within=network.within("client")))
+            service = emulator_process(
+                network.namespaces("service"), host=network.service, ice_servers=[*ice_servers]
+            )
+            _, api_url = running.enter_context(service)
+            return running.enter_context(script(code, api_url, namespaces=network.namespaces("client")))
 
         yield start
 

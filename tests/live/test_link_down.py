@@ -12,7 +12,7 @@ import pytest
 from odyssey_proto.core.silence import SILENCE_LIMIT_S
 from tests.support.network import Network, Weather, missing
 from tests.support.processes import eventually
-from tests.support.watching import Watched, watch
+from tests.support.watching import SMALL, Watched, watch
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -85,10 +85,10 @@ def findings() -> Iterator[Findings]:
     """Two sessions side by side: one suffers one outage after the other, the other loses its link for good."""
     found = Findings()
     with Network(seed=1) as network, Network(seed=2) as dead_network:
-        found.given_up = watch(dead_network)
+        found.given_up = watch(dead_network, size=SMALL)
         found.cut_at = time.monotonic()
         dead_network.weather = Weather(down=True)
-        found.survivor = watch(network)
+        found.survivor = watch(network, size=SMALL)
         for seconds in OUTAGES_S:
             found.outages.append(suffer(found.survivor, network, seconds))
         found.given_up.wait_for_its_end(60)
@@ -139,7 +139,7 @@ def test_a_link_that_stays_down_ends_with_a_clear_error(findings: Findings) -> N
 @pytest.mark.parametrize("status", ["connected", "reconnecting"])
 def test_a_client_is_closed_in_time_while_the_link_is_down(status: str) -> None:
     with Network() as network:
-        watched = watch(network)
+        watched = watch(network, size=SMALL)
         network.weather = Weather(down=True)
         eventually(lambda: watched.statuses[-1][1] == status)
         watched.close()

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from tests.support.network import Network, missing
-from tests.support.watching import watch
+from tests.support.watching import SMALL, watch
 
 pytestmark = [
     pytest.mark.netns,
@@ -22,7 +22,7 @@ OUTAGE_S: Final = 0.6
 @pytest.mark.parametrize("recovery", ["latest", "complete"])
 def test_after_a_short_outage_video_goes_on_with_what_is_sent_now_or_with_all_of_it(recovery: str) -> None:
     with Network() as network:
-        watched = watch(network, recovery=recovery)
+        watched = watch(network, recovery=recovery, size=SMALL)
         with network.without_link():
             threading.Event().wait(OUTAGE_S)
         watched.watch_for(60)

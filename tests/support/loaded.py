@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes
 import functools
 import importlib
 import json
@@ -24,7 +25,7 @@ from typing import IO, TYPE_CHECKING, Final
 from tests.support.forking import become, next_run, receive, send
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 __all__ = ["AVAILABLE", "Run", "run", "serve"]
 
@@ -65,15 +66,15 @@ class Run:
         return self._status
 
 
-def run(program: str, arguments: list[str], stderr: IO[str]) -> Run:
-    """Start a program, in the environment and the folder of the caller.
+def run(program: str, arguments: list[str], stderr: IO[str], namespaces: Sequence[str] = ()) -> Run:
+    """Start a program, in the environment and the folder of the caller, and in other namespaces of Linux.
 
     An ``emulator`` runs as ``python tests/support/watched.py ARGUMENTS``, a ``script`` as ``python -c ARGUMENTS``.
     """
     sock = socket.socket(socket.AF_UNIX)
     sock.connect(_server())
     (child_in, stdin), (stdout, child_out) = os.pipe(), os.pipe()
-    message = json.dumps([program, arguments, dict(os.environ), str(Path.cwd())]).encode()
+    message = json.dumps([program, arguments, dict(os.environ), str(Path.cwd()), [*namespaces]]).encode()
     send(sock, [child_in, child_out, stderr.fileno()], message)
     os.close(child_in)
     os.close(child_out)
@@ -123,6 +124,13 @@ def _run_script() -> None:
     exec(compile(code, "<string>", "exec"), variables)
 
 
+def _enter(namespace: str) -> None:
+    """Do what ``nsenter`` does, which could only start a new program."""
+    with open(namespace, "rb") as found:  # noqa: PTH123
+        if ctypes.CDLL(None, use_errno=True).setns(found.fileno(), 0):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), namespace)
+
+
 _PROGRAMS: Final[dict[str, Callable[[], None]]] = {"emulator": _run_emulator, "script": _run_script}
 
 
@@ -135,7 +143,10 @@ def serve(path: str) -> None:
     program: str
     arguments: list[str]
     environment: dict[str, str]
-    program, arguments, environment, folder = json.loads(message)
+    namespaces: list[str]
+    program, arguments, environment, folder, namespaces = json.loads(message)
+    for namespace in namespaces:
+        _enter(namespace)
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(folder)

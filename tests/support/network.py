@@ -1,6 +1,6 @@
 """A network of two machines that loses, delays and reorders packets, or carries none, as a test sets it.
 
-Each machine is a network namespace with a TUN device and one process; a thread of the test carries the IP
+Each machine is a network namespace with a TUN device; a thread of the test carries the IP
 packets between the devices. The network stacks are those of the system: TCP repeats and backs off, and a link
 that is down sends no reset and no "unreachable". It needs no `netem`, and no root if user namespaces
 are allowed.
@@ -21,6 +21,7 @@ import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 import attrs
@@ -45,10 +46,10 @@ _REPEATED: Final = (98, 100, 102)
 """The payload types that the emulator's aiortc offers for retransmission (RFC 4588) of its 97, 99 and 101."""
 _UNSHARE: Final = ("unshare", "--map-root-user", "--net")
 
-# In the namespace: make the device, pass its descriptor to the test, and become the machine's process.
+# In the namespace: make the device, pass its descriptor to the test, and keep the machine until the test ends.
 _PLUG: Final = """
 import fcntl, os, socket, struct, subprocess, sys
-line, address, *arguments = sys.argv[1:]
+line, address = sys.argv[1:]
 device = os.open("/dev/net/tun", os.O_RDWR)
 fcntl.ioctl(device, 0x400454CA, struct.pack("16sH", b"wire", 0x1001))  # TUNSETIFF: IFF_TUN | IFF_NO_PI
 for command in (f"addr add {address}/24 dev wire", "link set wire up", "link set lo up"):
@@ -56,7 +57,8 @@ for command in (f"addr add {address}/24 dev wire", "link set wire up", "link set
 with socket.socket(fileno=int(line)) as test:
     socket.send_fds(test, [b"x"], [device])
 os.close(device)
-os.execv(arguments[0], arguments)
+print(os.getpid(), flush=True)
+sys.stdin.read()
 """
 
 
@@ -98,14 +100,23 @@ class Network:
         self._random = random.Random(seed)
         self._devices: list[int] = []
         self._stop, self._stopped = os.pipe()
-        self._processes = contextlib.ExitStack()
+        self.running = contextlib.ExitStack()
+        """The processes on both machines, which end with it."""
         self._wire = threading.Thread(target=self._carry, name="wire", daemon=True)
 
-    def start(self, service: Sequence[str], client: Sequence[str]) -> tuple[Process, Process]:
-        """Start the process of each machine, the service first, and connect the machines."""
-        started = self._boot(SERVICE, service), self._boot(CLIENT, client)
+    def boot(self) -> tuple[list[str], list[str]]:
+        """Start and connect the machines; return the files of the namespaces of each, the service's first."""
+        booted = self._boot(SERVICE), self._boot(CLIENT)
         self._wire.start()
-        return started
+        return booted
+
+    def start(self, service: Sequence[str], client: Sequence[str]) -> tuple[Process, Process]:
+        """Start and connect the machines, and run a command on each."""
+        here, there = [["nsenter", *(f"--{Path(file).name}={file}" for file in files)] for files in self.boot()]
+        return (
+            self.running.enter_context(Process([*here, *service])),
+            self.running.enter_context(Process([*there, *client])),
+        )
 
     @contextlib.contextmanager
     def without_link(self) -> Iterator[None]:
@@ -116,17 +127,18 @@ class Network:
         finally:
             self.weather = before
 
-    def _boot(self, address: str, arguments: Sequence[str]) -> Process:
+    def _boot(self, address: str) -> list[str]:
         here, there = socket.socketpair()
         with here, there:
             here.settimeout(PATIENCE_S)
-            plug = [*_UNSHARE, sys.executable, "-c", _PLUG, str(there.fileno()), address, *arguments]
-            process = self._processes.enter_context(Process(plug, keep=(there.fileno(),)))
+            plug = [*_UNSHARE, sys.executable, "-c", _PLUG, str(there.fileno()), address]
+            process = self.running.enter_context(Process(plug, keep=(there.fileno(),)))
             _, devices, _, _ = socket.recv_fds(here, 1, 1)
         assert devices, f"no network: {process.stderr}"
         os.set_blocking(devices[0], False)
         self._devices += devices
-        return process
+        number = process.line()
+        return [f"/proc/{number}/ns/{kind}" for kind in ("user", "net")]
 
     # --- the wire
 
@@ -169,9 +181,11 @@ class Network:
         os.write(self._stopped, struct.pack("B", 0))
         if self._wire.is_alive():
             self._wire.join(PATIENCE_S)
-        self._processes.close()
-        for descriptor in (*self._devices, self._stop, self._stopped):
-            os.close(descriptor)
+        try:
+            self.running.close()
+        finally:
+            for descriptor in (*self._devices, self._stop, self._stopped):
+                os.close(descriptor)
 
 
 def _packets(device: int) -> Iterator[bytes]:

@@ -161,9 +161,15 @@ class Process:
 class _Loaded(Process):
     """A program that is forked from a process that has loaded it (`loaded`); its name is the first argument."""
 
+    def __init__(
+        self, arguments: Sequence[str], *, objections: Path | None = None, namespaces: Sequence[str] = ()
+    ) -> None:
+        self._namespaces = namespaces
+        super().__init__(arguments, objections=objections)
+
     def _start(self, arguments: Sequence[str], keep: Sequence[int]) -> loaded.Run:
         program, *others = arguments
-        return loaded.run(program, others, self._stderr)
+        return loaded.run(program, others, self._stderr, self._namespaces)
 
 
 def python(*arguments: str) -> Process:
@@ -171,9 +177,11 @@ def python(*arguments: str) -> Process:
     return Process([sys.executable, *arguments])
 
 
-def loaded_python(code: str, *arguments: str) -> Process:
-    """Start ``python -c``, which has loaded the library already."""
-    return _Loaded(["script", code, *arguments]) if loaded.AVAILABLE else python("-c", code, *arguments)
+def loaded_python(code: str, *arguments: str, namespaces: Sequence[str] = ()) -> Process:
+    """Start ``python -c``, which has loaded the library already; on Linux also in other namespaces."""
+    if not loaded.AVAILABLE:
+        return python("-c", code, *arguments)
+    return _Loaded(["script", code, *arguments], namespaces=namespaces)
 
 
 def command(*arguments: str) -> Process:
@@ -192,7 +200,7 @@ def script(
     *,
     key: str = "ody_test",
     fresh: bool = False,
-    within: Sequence[str] = (),
+    namespaces: Sequence[str] = (),
     **options: Any,
 ) -> Process:
     """Start a script.
@@ -203,14 +211,14 @@ def script(
         key: of the client.
         fresh: whether Python loads everything anew, for tests of how it begins and ends; that takes half a second
             of a core.
-        within: a command that runs it, if there is one; it is fresh then.
+        namespaces: the files of namespaces of Linux in which it runs, unless it is fresh.
         options: go to its client.
     """
     arguments = script_arguments(code, api_url, key=key, **options)
-    if fresh or within:
-        return Process([*within, *arguments])
+    if fresh:
+        return Process(arguments)
     _, _, *others = arguments
-    return loaded_python(*others)
+    return loaded_python(*others, namespaces=namespaces)
 
 
 def script_arguments(code: str, api_url: str, *, key: str = "ody_test", **options: Any) -> list[str]:
@@ -219,8 +227,10 @@ def script_arguments(code: str, api_url: str, *, key: str = "ody_test", **option
 
 
 @contextlib.contextmanager
-def emulator_process(**settings: Any) -> Iterator[tuple[Process, str]]:
+def emulator_process(namespaces: Sequence[str] = (), **settings: Any) -> Iterator[tuple[Process, str]]:
     """Run an emulator in a separate process, which can be stopped and killed; yield it and its URL.
+
+    On Linux it may be in other namespaces, which are given by their files.
 
     It does not record, and its pictures are small, unless ``settings`` say otherwise. Its traffic is checked
     against ``spec/`` (`odyssey_proto.conformance`).
@@ -231,7 +241,7 @@ def emulator_process(**settings: Any) -> Iterator[tuple[Process, str]]:
     arguments = [report, json.dumps(settings)]
     objections = Path(report)
     with (
-        _Loaded(["emulator", *arguments], objections=objections)
+        _Loaded(["emulator", *arguments], objections=objections, namespaces=namespaces)
         if loaded.AVAILABLE
         else Process([sys.executable, str(_WATCHED), *arguments], objections=objections)
     ) as emulator:

@@ -77,6 +77,10 @@ class Routed:
         """Return the command prefix that runs a command as ``client``, ``router`` or ``service``."""
         return ["ip", "netns", "exec", _name(role)]
 
+    def namespaces(self, role: str) -> list[str]:
+        """Return the files of the namespaces of ``client``, ``router`` or ``service``."""
+        return [f"/run/netns/{_name(role)}"]
+
     def close_to_udp(self) -> None:
         """Also drop the client's datagrams to the router itself, so that only TCP is left."""
         self._nft("add rule inet wall input iifname client meta l4proto udp counter drop")

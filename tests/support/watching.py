@@ -8,32 +8,25 @@ frame refers to shows a different picture, mostly with a stamp that can still be
 from __future__ import annotations
 
 import json
-import sys
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from tests.support.network import SERVICE
-from tests.support.processes import eventually, script_arguments
+from tests.support.processes import emulator_process, eventually, script
 
 if TYPE_CHECKING:
     from tests.support.network import Network
     from tests.support.processes import Process
 
-__all__ = ["Seen", "Watched", "watch"]
+__all__ = ["SIZE", "SMALL", "Seen", "Watched", "watch"]
 
 _PORT: Final = 8080
-_SIZE: Final = (640, 352)
+SIZE: Final = (640, 352)
 """Half of the usual width and height: both sides paint every picture, and cost a quarter of the CPU."""
-
-_EMULATOR: Final = f"""
-import sys
-from odyssey_proto.emulator import Emulator
-with Emulator(host={SERVICE!r}, port={_PORT}, codec=sys.argv[1], size={_SIZE}, record=False) as emulator:
-    print(emulator.api_url, flush=True)
-    sys.stdin.read()
-"""
+SMALL: Final = (512, 128)
+"""The same for a link that is only up or down: few packets are enough, and pictures still differ."""
 
 WATCH: Final = """
 import os
@@ -122,16 +115,16 @@ FAR_OFF: Final = 2.0
 without its reference is not: two pictures that are a second apart differ by 10."""
 
 
-def watch(network: Network, codec: str = "both", recovery: str = "latest") -> Watched:
+def watch(
+    network: Network, codec: str = "both", recovery: str = "latest", size: tuple[int, int] = SIZE
+) -> Watched:
     """Start an emulator and the script across the network, and wait for the first second of the stream."""
-    # The script waits for a line, so that the emulator is there when it connects.
-    code = f"SIZE = {_SIZE}\nsys.stdin.readline()\nrecovery = {recovery!r}\n{WATCH}"
-    service, client = network.start(
-        [sys.executable, "-c", _EMULATOR, codec], script_arguments(code, f"http://{SERVICE}:{_PORT}")
+    here, there = network.boot()
+    _, url = network.running.enter_context(
+        emulator_process(here, host=SERVICE, port=_PORT, codec=codec, size=size)
     )
-    service.line()
-    client.tell()
-    watched = Watched(client)
+    code = f"SIZE = {size}\nrecovery = {recovery!r}\n{WATCH}"
+    watched = Watched(network.running.enter_context(script(code, url, namespaces=there)))
     watched.watch_for(20)
     return watched
 
