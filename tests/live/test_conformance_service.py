@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from odyssey_proto.emulator import Emulator
     from tests.conftest import MakeEmulator
 
-SETTINGS: Final[dict[str, Any]] = {"record": True, "size": (768, 512)}
+SETTINGS: Final[dict[str, Any]] = {"record": True, "size": (512, 64)}
 LONG_SCRIPT: Final = [{"timestamp_ms": 0, "start": {"prompt": "A"}}, {"timestamp_ms": 60_000, "end": {}}]
 REFUSED: Final = "A forbidden thing"
 

@@ -49,7 +49,7 @@ def sides(frame: VideoFrame) -> tuple[str, str]:
 @contextmanager
 def connected(*, image_to_video: bool) -> Iterator[Session]:
     with (
-        Emulator(image_to_video=image_to_video) as emulator,
+        Emulator(image_to_video=image_to_video, record=False, size=(512, 128)) as emulator,
         Odyssey(emulator.api_key, api_url=emulator.api_url) as client,
         client.connect() as live,
     ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 import av
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from odyssey_proto import SimulationJobDetail
+
 SHORT: Any = [
     {"timestamp_ms": 0, "start": {"prompt": "A cat sitting on a windowsill"}},
     {"timestamp_ms": 300, "interact": {"prompt": "The cat stretches"}},
@@ -22,9 +24,12 @@ SHORT: Any = [
 ]
 
 
+SIZE: Final = (512, 64)
+
+
 @pytest.fixture(scope="module")
 def emulator() -> Iterator[Emulator]:
-    with Emulator() as made:
+    with Emulator(size=SIZE) as made:
         yield made
 
 
@@ -35,10 +40,15 @@ def client(emulator: Emulator) -> Iterator[Odyssey]:
 
 
 @pytest.fixture(scope="module")
-def stream_id(client: Odyssey) -> str:
+def done(client: Odyssey) -> SimulationJobDetail:
     job = client.simulate_and_wait(script=SHORT, portrait=False, timeout=60, poll=0.1)
     assert job.status == "completed", job.error_message
-    return job.streams[0].stream_id
+    return job
+
+
+@pytest.fixture(scope="module")
+def stream_id(done: SimulationJobDetail) -> str:
+    return done.streams[0].stream_id
 
 
 def test_a_simulation_as_documented(client: Odyssey) -> None:
@@ -83,7 +93,7 @@ def test_its_files_are_what_they_say(client: Odyssey, stream_id: str, tmp_path: 
     paths = client.download_recording(stream_id, tmp_path)
     assert list(paths) == ["video", "events", "thumbnail", "preview"]
     with av.open(str(paths["video"])) as video:
-        assert (video.streams.video[0].width, video.streams.video[0].height) == (1280, 704)
+        assert (video.streams.video[0].width, video.streams.video[0].height) == SIZE
     assert next(iter_events(paths["events"]))["type"] == "start"
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in paths.values())
 
@@ -92,14 +102,14 @@ def test_a_file_that_is_cut_is_resumed(
     emulator: Emulator, client: Odyssey, stream_id: str, tmp_path: Path
 ) -> None:
     whole = client.download_recording(stream_id, tmp_path / "whole", ["video"])["video"]
-    emulator.faults.load({"step": "artifact", "action": "reset", "after_bytes": 10_000})
+    emulator.faults.load({"step": "artifact", "action": "reset", "after_bytes": 1_000})
     cut = client.download_recording(stream_id, tmp_path / "cut", ["video"])["video"]
     assert cut.read_bytes() == whole.read_bytes()
 
 
 def test_addresses_that_expire_at_once_do_not_matter_for_long(tmp_path: Path) -> None:
     with (
-        Emulator(url_ttl_s=1) as emulator,
+        Emulator(size=SIZE, url_ttl_s=1) as emulator,
         Odyssey(emulator.api_key, api_url=emulator.api_url) as client,
     ):
         job = client.simulate_and_wait(script=SHORT, timeout=60, poll=0.1)
@@ -125,10 +135,9 @@ def test_a_script_passes_on_what_is_not_known_here(client: Odyssey) -> None:
     assert (job.status, len(job.streams)) == ("completed", 1)
 
 
-def test_what_is_done_cannot_be_cancelled(client: Odyssey) -> None:
-    job = client.simulate_and_wait(script=SHORT, timeout=60, poll=0.1)
+def test_what_is_done_cannot_be_cancelled(client: Odyssey, done: SimulationJobDetail) -> None:
     with pytest.raises(OdysseyError) as caught:
-        client.cancel_simulation(job.job_id)
+        client.cancel_simulation(done.job_id)
     assert (caught.value.status, caught.value.code) == (400, "not_cancellable")
 
 

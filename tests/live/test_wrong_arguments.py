@@ -160,7 +160,7 @@ class Rig:
 @pytest.fixture(scope="module")
 def rig() -> Iterator[Rig]:
     heard = Counting()
-    service = Emulator(fps=1, simulation_workers=0, record=False)
+    service = Emulator(fps=1, simulation_workers=0, record=False, size=(512, 64))
     service.faults = heard
     with service, Odyssey(service.api_key, api_url=service.api_url) as client, client.connect() as session:
         session.start_stream("A cat", broadcast=True)
