@@ -32,7 +32,7 @@ from odyssey_proto._net.webrtc import candidates, liveness, path_search
 from odyssey_proto._net.webrtc.decoding import DecodingQueue
 from odyssey_proto._net.webrtc.peer import Peer
 from tests.support.peers import Heard, Streamer
-from tests.support.processes import eventually
+from tests.support.processes import Process, eventually, loaded_python
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -748,10 +748,10 @@ class Remains:
 
     def __init__(self, loop: BackgroundLoop) -> None:
         self.loop = loop
+        gc.collect()
         self.before = self._count()
 
     def _count(self) -> tuple[list[str], int]:
-        gc.collect()
         return sorted(thread.name for thread in threading.enumerate()), len(list(Path("/proc/self/fd").iterdir()))
 
     async def _tasks(self) -> list[str]:
@@ -761,6 +761,8 @@ class Remains:
         assert self.loop.run(self._tasks(), GENEROUS) == []
         # The system's lookup of a name cannot be interrupted; its thread ends later than everything else.
         eventually(lambda: all(thread.name != "odyssey-lookup" for thread in threading.enumerate()))
+        if self._count() != self.before:
+            gc.collect()
         assert self._count() == self.before
 
 
@@ -1019,30 +1021,18 @@ class TestInterpreter:
         assert (done.returncode, done.stdout, done.stderr) == (0, "connected\n", "")
 
     def test_a_program_that_fails_shows_its_own_traceback_only(self) -> None:
-        done = subprocess.run(
-            [sys.executable, "-c", program("raise KeyError('mine')")],
-            capture_output=True,
-            text=True,
-            timeout=GENEROUS,
-            check=False,
-        )
-        assert done.returncode == 1
-        assert done.stderr.count("Traceback") == 1
-        assert done.stderr.endswith("KeyError: 'mine'\n")
+        with loaded_python(program("raise KeyError('mine')")) as process:
+            assert process.ended(GENEROUS) == 1
+            errors = process.stderr
+        assert errors.count("Traceback") == 1
+        assert errors.endswith("KeyError: 'mine'\n")
 
     def test_ctrl_c_ends_a_program_with_its_own_traceback_only(self) -> None:
-        process = subprocess.Popen(
-            [sys.executable, "-c", program("threading.Event().wait()")],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-        )
-        with process:
-            assert process.stdout is not None
-            assert process.stdout.readline() == "connected\n"
-            process.send_signal(signal.SIGINT)
-            _, errors = process.communicate(timeout=GENEROUS)
+        with loaded_python(program("threading.Event().wait()")) as process:
+            assert process.line(GENEROUS) == "connected"
+            process.signal(signal.SIGINT)
+            assert process.ended(GENEROUS) != 0
+            errors = process.stderr
         assert errors.count("Traceback") == 1
         assert errors.endswith("KeyboardInterrupt\n")
 
@@ -1051,23 +1041,14 @@ class TestInterpreter:
         reason="needs root and unshare",
     )
     def test_it_connects_where_lo_is_the_only_interface(self) -> None:
-        script = 'ip link set lo up && exec "$0" -c "$1"'
-        done = subprocess.run(
-            [
-                "unshare",
-                "-n",
-                "sh",
-                "-c",
-                script,
-                sys.executable,
-                program("peer.close().result(30)", loopback=False),
-            ],
-            capture_output=True,
-            text=True,
-            timeout=GENEROUS,
-            check=False,
-        )
-        assert (done.returncode, done.stdout, done.stderr) == (0, "connected\n", "")
+        alone = ["unshare", "-n", "sh", "-c", "ip link set lo up && echo $$ && read -r _"]
+        code = program("peer.close().result(30)", loopback=False)
+        with (
+            Process(alone) as machine,
+            loaded_python(code, namespaces=[f"/proc/{machine.line()}/ns/net"]) as process,
+        ):
+            assert process.ended(GENEROUS) == 0
+            assert (process.rest(), process.stderr) == (["connected"], "")
 
     def test_aiortc_is_loaded_by_the_first_connection_or_by_warming_up(self) -> None:
         script = (
