@@ -23,6 +23,7 @@ from odyssey_proto import (
     StreamStarted,
 )
 from odyssey_proto.emulator._faults.script import Fault
+from tests.support.cases import every
 from tests.support.live import CALLS, number_of, take
 from tests.support.processes import PATIENCE_S, eventually
 
@@ -140,18 +141,18 @@ def test_interactions_from_eight_threads_are_all_answered(session: Session, in_b
         assert prompt in answer.result(PATIENCE_S), "each thread gets the answer to its own prompt"
 
 
-@pytest.mark.parametrize(
-    "prompt", ["", "Katze 🐈 в саду 猫\u200d\u0000\n\t\"'\\{}", "e\u0301" * 50, "\u2028\ufeff\U0010ffff"]
-)
+@every("prompt", ["", "Katze 🐈 в саду 猫\u200d\u0000\n\t\"'\\{}", "e\u0301" * 50, "\u2028\ufeff\U0010ffff"])
 def test_any_text_can_be_a_prompt(prompt: str, session: Session) -> None:
     session.start_stream(prompt, bypass_prompt_expansion=True)
     assert session.last_applied_prompt == prompt
     assert isinstance(session.interact(prompt), str)
+    session.end_stream()
 
 
-@pytest.mark.parametrize("size", [15_000, 20_000, 100_000, 1_000_000])
-def test_a_long_start_finds_its_way(size: int, session: Session) -> None:
-    assert session.start_stream("x" * size, timeout=PATIENCE_S)
+@every("size", ["15000", "20000", "100000", "1000000"])
+def test_a_long_start_finds_its_way(size: str, session: Session) -> None:
+    assert session.start_stream("x" * int(size), timeout=PATIENCE_S)
+    session.end_stream(timeout=PATIENCE_S)
 
 
 @pytest.mark.parametrize("wide", ["x", "猫"])
@@ -172,12 +173,13 @@ def test_a_start_of_more_than_64_mib_is_refused_and_harms_nothing(session: Sessi
     assert session.start_stream("A cat")
 
 
-@pytest.mark.parametrize("prompt", [None, b"A cat", 7, ["A cat"]])
-def test_a_prompt_that_is_no_string_is_a_type_error(prompt: Any, session: Session) -> None:
-    with pytest.raises(TypeError, match=r"^prompt must be a string, not "):
-        session.start_stream(prompt)
-    with pytest.raises(TypeError, match=r"^prompt must be a string, not "):
-        session.interact(prompt)
+def test_a_prompt_that_is_no_string_is_a_type_error(session: Session) -> None:
+    prompts: list[Any] = [None, b"A cat", 7, ["A cat"]]
+    for prompt in prompts:
+        with pytest.raises(TypeError, match=r"^prompt must be a string, not "):
+            session.start_stream(prompt)
+        with pytest.raises(TypeError, match=r"^prompt must be a string, not "):
+            session.interact(prompt)
     assert session.start_stream("A cat")
 
 
@@ -200,7 +202,7 @@ def test_a_portrait_that_is_no_bool_is_a_type_error(session: Session) -> None:
 # --- at the wrong moment
 
 
-@pytest.mark.parametrize("what", CALLS)
+@every("what", CALLS)
 def test_nothing_can_be_called_before_connecting(what: str, client: Odyssey) -> None:
     with pytest.raises(OdysseyStreamError) as caught:
         CALLS[what](client)
@@ -208,27 +210,27 @@ def test_nothing_can_be_called_before_connecting(what: str, client: Odyssey) -> 
     assert caught.value.code == "not_connected"
 
 
-@pytest.mark.parametrize("what", CALLS)
 @pytest.mark.parametrize("leave", ["disconnect", "close"])
-def test_nothing_can_be_called_after_leaving(what: str, leave: str, client: Odyssey) -> None:
+def test_nothing_can_be_called_after_leaving(leave: str, client: Odyssey) -> None:
     session = client.connect()
     session.start_stream("A cat")
     getattr(client, leave)()
-    for target in (session, client):
+    for target, what in itertools.product((session, client), CALLS):
         with pytest.raises(OdysseyStreamError) as caught:
             CALLS[what](target)
         assert str(caught.value).startswith(f"Cannot {what}: client is disconnected")
         assert caught.value.code == "not_connected"
 
 
-@pytest.mark.parametrize("what", CALLS)
-def test_nothing_can_be_called_after_a_failure(what: str, emulator: Emulator, session: Session) -> None:
+def test_nothing_can_be_called_after_a_failure(emulator: Emulator, session: Session) -> None:
     emulator.faults.add(Fault(step="stream start", action="error", reason="streamer_not_available"))
     with pytest.raises(OdysseyStreamError):
         session.start_stream("A cat")
-    with pytest.raises(OdysseyStreamError) as caught:
-        CALLS[what](session)
-    assert str(caught.value) == f"Cannot {what}: client is failed (Streamer not available); call connect() again"
+    for what, call in CALLS.items():
+        with pytest.raises(OdysseyStreamError) as caught:
+            call(session)
+        why = "client is failed (Streamer not available); call connect() again"
+        assert str(caught.value) == f"Cannot {what}: {why}"
 
 
 def test_without_a_stream_there_is_nothing_to_steer(session: Session) -> None:
