@@ -192,7 +192,7 @@ def test_a_path_that_dies_is_replaced_whatever_a_second_connection_does_to_the_f
             take(session.frames(timeout=PATIENCE_S), 5)
             return session.stats().reconnects, [session.status.value]
 
-    emulators = {how: make_emulator(second_connection=how) for how in ("replaces", "beside")}
+    emulators = {how: make_emulator(second_connection=how, fps=5) for how in ("replaces", "beside")}
     clients = {how: make_client(emulator) for how, emulator in emulators.items()}
     with concurrent.futures.ThreadPoolExecutor(2) as side_by_side:
         assert list(side_by_side.map(survive, emulators)) == [(1, ["connected"])] * 2
