@@ -7,7 +7,6 @@ emulator hears every message is mypy's matter: it matches them to the last one.
 from __future__ import annotations
 
 import ast
-from functools import cache
 from pathlib import Path
 from typing import Any, get_args
 
@@ -25,7 +24,6 @@ def members(*unions: Any) -> list[type]:
     return list(dict.fromkeys(kind for union in unions for kind in get_args(union)))
 
 
-@cache
 def made_by(*, emulator: bool) -> frozenset[str]:
     """Return the name of everything that the code of the emulator, or of all else, calls."""
     found = set()
@@ -52,11 +50,11 @@ def test_a_message_of_the_streamer_is_kept_until_the_connection_is_complete(
     assert [row.action.__name__ for row in SESSION_ROWS[state, kind]] == ["hold_report"]
 
 
-@pytest.mark.parametrize("kind", members(wire.SignalingClientMessage, wire.DataChannelClientMessage))
-def test_the_client_makes_each_message_that_it_may_send(kind: type) -> None:
-    assert kind.__name__ in made_by(emulator=False)
+def test_the_client_makes_each_message_that_it_may_send() -> None:
+    may_send = {kind.__name__ for kind in members(wire.SignalingClientMessage, wire.DataChannelClientMessage)}
+    assert may_send - made_by(emulator=False) == set()
 
 
-@pytest.mark.parametrize("kind", members(wire.SignalingServerMessage, wire.DataChannelStreamerMessage))
-def test_the_emulator_makes_each_message_of_the_service(kind: type) -> None:
-    assert kind.__name__ in made_by(emulator=True)
+def test_the_emulator_makes_each_message_of_the_service() -> None:
+    service = {kind.__name__ for kind in members(wire.SignalingServerMessage, wire.DataChannelStreamerMessage)}
+    assert service - made_by(emulator=True) == set()
