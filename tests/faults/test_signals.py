@@ -270,8 +270,8 @@ def closing(emulator: Emulator, make_client: MakeClient, _: Path) -> Iterator[Ca
 
 
 STARTS: Final = {
-    "connect": (connecting, 6),
-    "create_client_credentials": (minting, 8),
+    "connect": (connecting, 4),
+    "create_client_credentials": (minting, 6),
     "a first request": (asking, 20),
     "making a client": (making, 20),
     "record": (recording, 4),
@@ -355,7 +355,7 @@ def test_a_handler_may_close_at_any_instruction_of_reading(
 
     left: list[set[threading.Thread]] = []
     count = read()
-    for at in some(min(count, 150), 6, where):  # after these, the call waits, or converts
+    for at in some(min(count, 150), 4, where):  # after these, the call waits, or converts
         read(at)
     assert left
     assert not any(left)
