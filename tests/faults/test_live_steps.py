@@ -22,6 +22,7 @@ from odyssey_proto import (
     OdysseyStreamTimeoutError,
 )
 from odyssey_proto.emulator._faults.script import Fault
+from tests.support.cases import run_all
 from tests.support.live import CALLS, take, timed_out
 from tests.support.processes import PATIENCE_S, eventually, sessions_are_free
 from tests.support.servers import Connection, HttpServer, Request, SignalingServer, answer, json_answer
@@ -30,6 +31,7 @@ from tests.support.texts import is_one_clear_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from odyssey_proto.emulator._faults.script import Step
     from odyssey_proto.emulator._server import Emulator
     from tests.conftest import Background, MakeClient, MakeEmulator
 
@@ -163,13 +165,14 @@ def test_a_failure_that_does_not_pass_is_told_in_the_end(emulator: Emulator, mak
 
 
 @pytest.mark.parametrize("step", STEPS)
-@pytest.mark.parametrize("reason", REASONS)
-def test_each_reason_of_the_service_before_there_is_video(
-    step: str, reason: str, emulator: Emulator, client: Odyssey
-) -> None:
-    emulator.faults.add(Fault(step=step, action="error", reason=reason))
-    error = failure_of(client, OdysseyConnectionError)
-    assert (str(error), error.code) == (REASONS[reason], reason)
+def test_each_reason_of_the_service_before_there_is_video(step: Step, emulator: Emulator, client: Odyssey) -> None:
+    def check(reason: str) -> None:
+        emulator.faults.clear()
+        emulator.faults.add(Fault(step=step, action="error", reason=reason))
+        error = failure_of(client, OdysseyConnectionError)
+        assert (str(error), error.code) == (REASONS[reason], reason)
+
+    run_all(check, zip(REASONS, REASONS, strict=True))
     emulator.faults.clear()
     assert client.connect(timeout=SOON_S).is_connected
 
@@ -194,14 +197,16 @@ NO_OFFER: Final = {
 }
 
 
-@pytest.mark.parametrize("what", NO_OFFER)
-def test_an_offer_that_cannot_be_answered_is_malformed(what: str, emulator: Emulator, client: Odyssey) -> None:
-    emulator.faults.add(
-        Fault(step="signaling offer", action="replace", text=message("offer", sdp=NO_OFFER[what])),
-    )
-    error = failure_of(client, MalformedMessageError)
-    assert str(error).startswith("The streamer's offer ")
-    assert error.code == "malformed_offer"
+def test_an_offer_that_cannot_be_answered_is_malformed(emulator: Emulator, client: Odyssey) -> None:
+    def check(sdp: str) -> None:
+        emulator.faults.clear()
+        emulator.faults.add(Fault(step="signaling offer", action="replace", text=message("offer", sdp=sdp)))
+        error = failure_of(client, MalformedMessageError)
+        assert str(error).startswith("The streamer's offer ")
+        assert error.code == "malformed_offer"
+
+    run_all(check, NO_OFFER.items())
+    emulator.faults.clear()
     assert client.connect(timeout=SOON_S).is_connected
 
 
@@ -209,21 +214,18 @@ NO_USE: Final[dict[str, object]] = {**NO_OFFER, "a number": 5, "null": None, "a 
 
 
 @pytest.mark.parametrize("what", NO_USE)
-def test_after_an_offer_of_no_use_the_next_one_counts(what: str, emulator: Emulator, client: Odyssey) -> None:
-    emulator.faults.add(Fault(step="signaling offer", action="send", text=message("offer", sdp=NO_USE[what])))
-    with client.connect(timeout=SOON_S) as session:
-        assert session.start_stream("A cat", timeout=SOON_S)
-
-
-@pytest.mark.parametrize("what", NO_USE)
-def test_after_an_offer_of_no_use_another_attempt_is_made(
+def test_after_an_offer_of_no_use_the_next_one_counts_or_another_attempt_is_made(
     what: str, emulator: Emulator, make_client: MakeClient
 ) -> None:
     patient = make_client(emulator, advanced=AdvancedConfig(max_retries=1, initial_retry_delay_ms=10))
     bad = message("offer", sdp=NO_USE[what])
-    emulator.faults.add(Fault(step="signaling offer", action="replace", text=bad))
+    emulator.faults.add(
+        Fault(step="signaling offer", action="replace", text=bad),
+        Fault(step="signaling offer", action="send", text=bad),  # in the last attempt: a good one follows
+    )
     with patient.connect(timeout=SOON_S) as session:
-        assert session.is_connected
+        assert session.start_stream("A cat", timeout=SOON_S)
+    assert not emulator.faults.pending
 
 
 CANDIDATE: Final = "candidate:1 1 udp 2130706431 127.0.0.1 9 typ host"
@@ -254,12 +256,12 @@ CANDIDATES: Final = {
 }
 
 
-@pytest.mark.parametrize("step", ["signaling offer", "signaling candidates"], ids=["before the offer", "after it"])
 @pytest.mark.parametrize("what", CANDIDATES)
-def test_a_candidate_that_is_of_no_use_harms_nothing(
-    what: str, step: str, emulator: Emulator, client: Odyssey
-) -> None:
-    emulator.faults.add(Fault(step=step, action="send", text=CANDIDATES[what]))
+def test_a_candidate_that_is_of_no_use_harms_nothing(what: str, emulator: Emulator, client: Odyssey) -> None:
+    emulator.faults.add(
+        Fault(step="signaling offer", action="send", text=CANDIDATES[what]),
+        Fault(step="signaling candidates", action="send", text=CANDIDATES[what]),
+    )
     with client.connect(timeout=SOON_S) as session:
         assert session.start_stream("A cat", timeout=SOON_S)
 
@@ -299,22 +301,29 @@ def test_a_strange_message_of_the_signaling_server_is_ignored(
     assert "Traceback" not in log.text
 
 
-@pytest.mark.parametrize("error", [message("error"), message("error", reason=None), message("error", reason=[])])
-def test_an_error_without_a_reason_fails_the_connect_at_once(
-    error: str, emulator: Emulator, client: Odyssey
-) -> None:
-    emulator.faults.add(Fault(step="signaling offer", action="replace", text=error))
-    assert failure_of(client, OdysseyConnectionError).code == "unknown"
+def test_an_error_without_a_reason_fails_the_connect_at_once(emulator: Emulator, client: Odyssey) -> None:
+    def check(error: str) -> None:
+        emulator.faults.clear()
+        emulator.faults.add(Fault(step="signaling offer", action="replace", text=error))
+        assert failure_of(client, OdysseyConnectionError).code == "unknown"
+
+    errors = message("error"), message("error", reason=None), message("error", reason=[])
+    run_all(check, zip(errors, errors, strict=True))
+    emulator.faults.clear()
     assert client.connect(timeout=SOON_S).is_connected
 
 
-@pytest.mark.parametrize("sdp", [{}, {"sdp": None}, {"sdp": ""}, {"sdp": [1]}])
-def test_an_offer_that_cannot_be_read_fails_the_connect(
-    sdp: dict[str, Any], emulator: Emulator, client: Odyssey
-) -> None:
-    emulator.faults.add(Fault(step="signaling offer", action="replace", text=message("offer", **sdp)))
-    error = failure_of(client, MalformedMessageError)
-    assert error.session_id
+def test_an_offer_that_cannot_be_read_fails_the_connect(emulator: Emulator, client: Odyssey) -> None:
+    def check(offer: str) -> None:
+        emulator.faults.clear()
+        emulator.faults.add(Fault(step="signaling offer", action="replace", text=offer))
+        error = failure_of(client, MalformedMessageError)
+        assert error.session_id
+
+    sdps: list[dict[str, object]] = [{}, {"sdp": None}, {"sdp": ""}, {"sdp": [1]}]
+    offers = [message("offer", **sdp) for sdp in sdps]
+    run_all(check, zip(offers, offers, strict=True))
+    emulator.faults.clear()
     assert client.connect(timeout=SOON_S).is_connected
 
 
@@ -326,18 +335,20 @@ OUT_OF_TURN: Final = {
 }
 
 
-@pytest.mark.parametrize("what", OUT_OF_TURN)
-def test_a_message_of_the_streamer_that_is_out_of_turn_harms_nothing(
-    what: str, emulator: Emulator, client: Odyssey
-) -> None:
-    emulator.faults.add(Fault(step="stream end", action="send", text=OUT_OF_TURN[what]))
-    with client.connect(timeout=SOON_S) as session:
+def test_a_message_of_the_streamer_that_is_out_of_turn_harms_nothing(emulator: Emulator, client: Odyssey) -> None:
+    session = client.connect(timeout=SOON_S)
+
+    def check(text: str) -> None:
+        emulator.faults.add(Fault(step="stream end", action="send", text=text))
         session.start_stream("A cat", timeout=SOON_S)
         frames = session.frames(timeout=SOON_S)
         session.end_stream(timeout=SOON_S)
         assert len(list(frames)) <= 4
         assert session.start_stream("A dog", timeout=SOON_S)
         assert take(session.frames(timeout=SOON_S), 3)
+        session.end_stream(timeout=SOON_S)
+
+    run_all(check, OUT_OF_TURN.items())
 
 
 def test_an_end_without_a_stream_harms_nothing(
