@@ -17,6 +17,8 @@ from tests.support.plain_rest import PlainRest, script
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+pytestmark = pytest.mark.xdist_group("generated documents")  # one emulator for all
+
 DOCUMENT: Final = Path(__file__).resolve().parents[2] / "generated" / "openapi" / "odyssey.openapi.json"
 
 
@@ -27,7 +29,7 @@ def document() -> Any:
 
 @pytest.fixture(scope="module")
 def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    with Emulator(data_dir=tmp_path_factory.mktemp("emulator")) as running:
+    with Emulator(data_dir=tmp_path_factory.mktemp("emulator"), size=(512, 32)) as running:
         yield running
 
 

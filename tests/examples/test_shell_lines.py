@@ -219,7 +219,7 @@ def ran(
         if isinstance(item, pytest.Function) and item.path == request.path and hasattr(item, "callspec")
     ]
     with (
-        Emulator(size=SIZE, fps=10, streamers=len(LINES)) as service,
+        Emulator(size=SIZE, fps=5, streamers=len(LINES)) as service,
         concurrent.futures.ThreadPoolExecutor(len(LINES)) as executor,
     ):
         yield {
