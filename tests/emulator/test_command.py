@@ -28,7 +28,9 @@ def start(*arguments: str) -> Process:
 
 
 def first_line(process: Process) -> dict[str, str]:
-    return dict(json.loads(process.line()))
+    line = process.next_line()
+    assert line is not None, process.stderr
+    return dict(json.loads(line))
 
 
 def test_it_prints_where_it_is_once_it_accepts_requests() -> None:
