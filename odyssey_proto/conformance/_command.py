@@ -154,19 +154,20 @@ class RunningCommand:
             self._hand_over_lines(stdout)
 
     def _hand_over_lines(self, stdout: IO[bytes]) -> None:
-        rest, is_cut = b"", False
+        line, is_cut = bytearray(), False
         while chunk := stdout.read(_CHUNK):
-            *lines, rest = (rest + chunk).split(b"\n")
-            for line in lines:
+            first, *others = chunk.split(b"\n")
+            line += first
+            for other in others:
                 if not is_cut:
-                    self._hand_over(line)
-                is_cut = False
-            if len(rest) > LONGEST_LINE:
+                    self._hand_over(bytes(line))
+                line, is_cut = bytearray(other), False
+            if len(line) > LONGEST_LINE:
                 if not is_cut:
-                    self._hand_over(rest)
-                rest, is_cut = b"", True
-        if rest and not is_cut:
-            self._hand_over(rest)
+                    self._hand_over(bytes(line))
+                line, is_cut = bytearray(), True
+        if line and not is_cut:
+            self._hand_over(bytes(line))
         self._hand_over(None)
 
     def _hand_over(self, line: bytes | None) -> None:
