@@ -49,7 +49,7 @@ async def _packets(*, short: bool) -> list[Figure]:
         for _ in range(1 if short else 5):
             for ours in found:
                 async with Link.between(ours=ours) as link:
-                    found[ours].append(await link.cost_us(200 if short else 6000, burst))
+                    found[ours].append(await link.cost_us(2000 if short else 6000, burst))
         figures.append(
             Figure(
                 name=f"CPU a packet, bursts of {burst}",
