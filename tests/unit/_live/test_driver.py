@@ -124,18 +124,17 @@ def test_a_fault_while_a_link_opens_is_an_internal_error(
 
 
 def test_a_connect_that_takes_too_long_raises_and_gives_the_session_back(service: FakeService) -> None:
-    opened = threading.Event()
-
     def opening(link: FakeLink) -> None:
-        if link.plan.with_video:
-            opened.set()
-        else:
+        if not link.plan.with_video:
             link.connect()
 
     service.opening = opening
-    error = connecting_fails(service, timeout=0.05)
-    assert isinstance(error, OdysseyConnectionTimeoutError)
-    assert "still opening the signaling connection" in str(error)
+    for timeout in (0.05, 1, 20):  # a busy machine takes longer to get there
+        error = connecting_fails(service, timeout=timeout)
+        assert isinstance(error, OdysseyConnectionTimeoutError)
+        if "opening" in str(error):
+            break
+    assert str(error) == f"Not connected within {timeout:g} s, still opening the signaling connection"
     assert service.links[-1].sent == [wire.ClientDisconnecting()]
 
 
