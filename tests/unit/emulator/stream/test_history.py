@@ -101,7 +101,7 @@ def test_a_sender_of_aiortc_sends_again_from_it(place: int) -> None:
     async def ask() -> list[int]:
         transport: Any = Transport()
         sender: Any = RTCRtpSender("video", transport)
-        keep_sent(sender)
+        keep_sent(sender, lambda: 1000.0)
         for number in range(301):
             sender._RTCRtpSender__rtp_history[number % 128] = packet(number)
         for _ in range(2):
@@ -109,4 +109,4 @@ def test_a_sender_of_aiortc_sends_again_from_it(place: int) -> None:
         await sender._retransmit(1000)
         return transport.sent  # type: ignore[no-any-return]
 
-    assert asyncio.run(ask()) == [place], "once, at first"
+    assert asyncio.run(ask()) == [place], "once in a round trip"
