@@ -21,7 +21,7 @@ from odyssey_proto.conformance._live import check_live
 from odyssey_proto.conformance._scenarios import SCENARIOS
 from odyssey_proto.conformance._vectors import LEVELS, check_vectors
 from tests.support.preloaded import preloaded
-from tests.support.processes import eventually, loaded_python
+from tests.support.processes import eventually, loaded_command, unread_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).parents[2]
 OURS: Final = (sys.executable, "-m", "tests.support.clients.adapter")
-COMMAND: Final = "import sys; from odyssey_proto.cli import main; sys.exit(main(sys.argv[1:]))"
-"""The command ``odyssey-proto``, as a script."""
 FOREIGN: Final = (sys.executable, "-m", "tests.support.clients.foreign_client")
 TRIGGER: Final = "broadcast_ready"
 """A word that one transcript has."""
@@ -348,7 +346,7 @@ class TestCommand:
     def test_a_check_that_is_interrupted_leaves_nothing(self, number: signal.Signals) -> None:
         program = "import os, sys, time; print(os.getpid(), file=sys.stderr, flush=True); time.sleep(600)"
         arguments = ("conformance", "--only", "live", "--scenario", "connect")
-        with loaded_python(COMMAND, *arguments, "--", sys.executable, "-c", program) as process:
+        with loaded_command(*arguments, "--", sys.executable, "-c", program) as process:
             eventually(lambda: process.stderr)
             client = int(process.stderr)
             process.signal(number)
@@ -358,8 +356,7 @@ class TestCommand:
             os.kill(client, 0)
 
     def test_a_reader_of_the_scorecard_may_leave(self) -> None:
-        left = "import os; reader, writer = os.pipe(); os.dup2(writer, 1); os.close(reader); os.close(writer)\n"
-        with loaded_python(left + COMMAND, "conformance", "--only", "vectors", "--", *WRONG_READER) as process:
+        with unread_command("conformance", "--only", "vectors", "--", *WRONG_READER) as process:
             assert (process.ended(), process.stderr) == (1, "")
 
     def test_a_command_that_cannot_be_started_is_reported(self, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 from odyssey_proto import Odyssey
 from odyssey_proto.emulator._server import Emulator
-from tests.support.processes import PATIENCE_S, loaded_python, script
+from tests.support.processes import PATIENCE_S, script, unread_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -155,15 +155,7 @@ def test_output_that_nobody_reads_is_no_traceback(arguments: list[str]) -> None:
 
 
 def test_a_demo_whose_reader_has_left_is_no_traceback(tmp_path: Path) -> None:
-    code = """
-import os, sys
-from odyssey_proto.cli import main
-read, write = os.pipe()
-os.close(read)
-os.dup2(write, 1)
-sys.exit(main())
-"""
-    with loaded_python(code, "demo", "--seconds", "1", "--out", str(tmp_path)) as process:
+    with unread_command("demo", "--seconds", "1", "--out", str(tmp_path)) as process:
         assert (process.ended(2 * PATIENCE_S), process.stderr) == (1, "")
     assert is_complete(tmp_path)
 

@@ -39,12 +39,15 @@ __all__ = [
     "script",
     "script_arguments",
     "sessions_are_free",
+    "unread_command",
 ]
 
 _WATCHED = Path(__file__).with_name("watched.py")
 
 PATIENCE_S = 30.0
 """The time after which something that should happen at once counts as a hang."""
+
+_COMMAND = "import sys; from odyssey_proto.cli import main; sys.exit(main())"
 
 _PRELUDE = """
 import json, sys, threading, time
@@ -191,7 +194,13 @@ def command(*arguments: str) -> Process:
 
 def loaded_command(*arguments: str) -> Process:
     """Start the command ``odyssey-proto`` where the library and the emulator are loaded already."""
-    return loaded_python("import sys; from odyssey_proto.cli import main; sys.exit(main())", *arguments)
+    return loaded_python(_COMMAND, *arguments)
+
+
+def unread_command(*arguments: str) -> Process:
+    """Start the same command, with a stdout whose reader has left."""
+    left = "import os; reader, writer = os.pipe(); os.dup2(writer, 1); os.close(reader); os.close(writer)\n"
+    return loaded_python(left + _COMMAND, *arguments)
 
 
 def script(
