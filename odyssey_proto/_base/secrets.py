@@ -32,7 +32,7 @@ class Secret(str):
 
 
 # Characters in the query of an address as it travels; in a text, quotes and brackets may also enclose it.
-_IN_QUERY: Final = r"(?:[^\s'\"<>]|['\"<>](?=[\w&=%\[{]))"
+_IN_QUERY: Final = r"(?>[^\s'\"<>]|['\"<>](?=[\w&=%\[{]))"
 _AFTER_QUERY: Final = ")]},.;:"  # what may follow it in a text
 
 

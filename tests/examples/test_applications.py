@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -214,7 +216,9 @@ def test_headless_processing(sleep: Sleep, capsys: pytest.CaptureFixture[str]) -
 
 
 @example_of("sdk/python/examples", "Status Monitoring")
-def test_status_monitoring(service: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
+def test_status_monitoring(
+    service: Emulator, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     def on_status_change(status: ConnectionStatus, message: str | None) -> None:
         match status:
             case ConnectionStatus.AUTHENTICATING:
@@ -258,17 +262,12 @@ def test_status_monitoring(service: Emulator, capsys: pytest.CaptureFixture[str]
         "Disconnected",
     ]
 
+    # Its last line may come later, and pytest's capture would lose what is printed while read.
+    monkeypatch.setattr(sys, "stdout", out := io.StringIO())
     with pytest.raises(OdysseyAuthError):
         main(api_key="ody_invalid_key")
-    printed = ""
-
-    def has_failed() -> bool:
-        nonlocal printed
-        printed += capsys.readouterr().out
-        return printed.count("\n") == 2
-
-    eventually(has_failed)
-    assert printed.startswith("Authenticating...\nConnection failed: Invalid API key")
+    eventually(lambda: out.getvalue().count("\n") == 2)
+    assert out.getvalue().startswith("Authenticating...\nConnection failed: Invalid API key")
 
 
 @pytest.mark.parametrize(

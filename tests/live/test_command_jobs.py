@@ -175,31 +175,28 @@ def test_jobs_that_wait_are_cancelled(
 
 
 def test_ctrl_c_ends_the_wait_and_the_job_goes_on(
-    idle: Emulator, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    idle: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ODYSSEY_API_URL", idle.api_url)
-    said = [""]
-
-    def says(text: str) -> bool:
-        said[0] += capfd.readouterr().err
-        return text in said[0]
+    monkeypatch.setattr(sys, "stderr", err := io.StringIO())
 
     def interrupt() -> None:
-        eventually(lambda: says(": pending\n"))
-        os.kill(os.getpid(), signal.SIGINT)
+        try:
+            eventually(lambda: ": pending\n" in err.getvalue())
+        finally:
+            os.kill(os.getpid(), signal.SIGINT)
 
     interrupting = threading.Thread(target=interrupt)
     interrupting.start()
     assert main(["simulate", "a.csv", "--wait"]) == 130
     interrupting.join()
-    said[0] += capfd.readouterr().err
-    first, again, last = said[0].splitlines()
+    first, again, last = err.getvalue().splitlines()
     job_id = first.split(":")[0]
     assert again == f"the job continues; to wait for it again: odyssey-proto jobs wait {job_id}"
     assert last == "odyssey-proto: interrupted"
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     assert main(["jobs", "list", "--active", "--ids"]) == 0
-    assert job_id in capfd.readouterr().out
+    assert job_id in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

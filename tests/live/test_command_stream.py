@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
 import threading
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.request import urlopen
@@ -141,20 +142,19 @@ def test_a_pipe_whose_reader_leaves_ends_the_stream_and_keeps_the_file(
 
 
 def test_lines_that_are_typed_steer_and_a_signal_ends_it_with_a_complete_file(
-    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read, write = os.pipe()
-    said: list[str] = []
-
-    def have_said(count: int) -> bool:
-        said.extend(capfd.readouterr().out.splitlines())
-        return len(said) >= count
+    monkeypatch.setattr(sys, "stdout", out := io.StringIO())  # pytest's captures lose what is printed while read
+    monkeypatch.setattr(sys, "stderr", err := io.StringIO())
 
     def type_and_end() -> None:
-        eventually(lambda: have_said(1))
-        os.write(write, b"It rains\nsomething forbidden\n")
-        eventually(lambda: have_said(3))
-        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            eventually(lambda: out.getvalue().count("\n") == 1)
+            os.write(write, b"It rains\nsomething forbidden\n")
+            eventually(lambda: out.getvalue().count("\n") == 3)
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
 
     typing = threading.Thread(target=type_and_end)
     with os.fdopen(read) as stdin:
@@ -164,9 +164,8 @@ def test_lines_that_are_typed_steer_and_a_signal_ends_it_with_a_complete_file(
         typing.join()
         os.close(write)
         eventually(lambda: "odyssey-typing" not in {thread.name for thread in threading.enumerate()})
-    printed = capfd.readouterr()
-    assert printed.err == "odyssey-proto: interrupted\n"
-    started, rains, forbidden, result = lines("\n".join(said) + "\n" + printed.out)
+    assert err.getvalue() == "odyssey-proto: interrupted\n"
+    started, rains, forbidden, result = lines(out.getvalue())
     assert started["type"] == "started"
     assert (rains["prompt"], rains["error"], rains["is_typed"]) == ("It rains", None, True)
     assert forbidden["error"]["code"] == "moderation"
@@ -205,15 +204,13 @@ def test_somebody_at_a_terminal_steers_and_ends_it_by_ctrl_c() -> None:
 # --- the page
 
 
-def test_the_page_shows_the_stream(capfd: pytest.CaptureFixture[str]) -> None:
+def test_the_page_shows_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
+    monkeypatch.setattr(sys, "stderr", err := io.StringIO())
 
     def look() -> None:
-        said = ""
-        while "live picture: " not in said:
-            said += capfd.readouterr().err
-            time.sleep(0.01)
-        url = said.split("live picture: ")[1].split()[0]
+        eventually(lambda: re.search(r"live picture: .*\n", err.getvalue()))
+        url = err.getvalue().split("live picture: ")[1].split()[0]
         with urlopen(f"{url}video", timeout=PATIENCE_S) as pictures:
             seen.append(pictures.read(200).count(b"image/jpeg"))
             with urlopen(f"{url}state", timeout=PATIENCE_S) as state:

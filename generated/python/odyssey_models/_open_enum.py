@@ -9,7 +9,7 @@ This is the base of every enum in this package. It knows no values of the protoc
 from __future__ import annotations
 
 from enum import EnumType, StrEnum
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, SupportsIndex, TypeVar
 
 __all__ = ["OpenStrEnum", "listed"]
 
@@ -83,6 +83,10 @@ class OpenStrEnum(_Base):
         member._name_ = ""
         member._value_ = text
         return member
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[type[Self], tuple[str]]:
+        # By value: until Python 3.11.4, enums are copied and pickled by name, which an unlisted member has not.
+        return type(self), (self._value_,)
 
     @property
     def is_known(self) -> bool:
