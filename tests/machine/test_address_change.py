@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Final
 
 import pytest
 
 from tests.support.network import CLIENT, SERVICE, Network, missing
-from tests.support.processes import script_arguments
+from tests.support.processes import emulator_process, script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,7 +30,6 @@ def ip(*command):
 def move():
     ip("del", "{CLIENT}/24")
     ip("add", "10.88.0.77/24")
-sys.stdin.readline()
 """
 
 
@@ -43,12 +41,11 @@ def network() -> Iterator[Network]:
 
 def moving(network: Network, code: str) -> Process:
     """Run a script on the client's machine; it calls ``move`` when the address is to change."""
-    options = ["--host", SERVICE, "--port", str(_PORT), "--size", "512x64", "--no-record"]
-    emulator = [sys.executable, "-m", "odyssey_proto", "emulator", *options]
-    service, client = network.start(emulator, script_arguments(_MOVE + code, f"http://{SERVICE}:{_PORT}"))
-    service.line()
-    client.tell()
-    return client
+    here, there = network.boot()
+    _, url = network.running.enter_context(
+        emulator_process(here, host=SERVICE, port=_PORT, size=(512, 64), record=False)
+    )
+    return network.running.enter_context(script(_MOVE + code, url, namespaces=there))
 
 
 def test_a_call_without_a_network_fails_at_once_and_the_next_goes_out_from_the_new_address(

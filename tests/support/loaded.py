@@ -126,7 +126,7 @@ def _run_script() -> None:
 
 def _enter(namespace: str) -> None:
     """Do what ``nsenter`` does, which could only start a new program."""
-    with open(namespace, "rb") as found:  # noqa: PTH123
+    with Path(namespace).open("rb") as found:
         if ctypes.CDLL(None, use_errno=True).setns(found.fileno(), 0):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), namespace)
 

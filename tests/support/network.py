@@ -21,7 +21,6 @@ import subprocess
 import sys
 import threading
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 import attrs
@@ -29,7 +28,7 @@ import attrs
 from tests.support.processes import PATIENCE_S, Process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
 
 __all__ = ["CLIENT", "SERVICE", "Network", "Weather", "missing"]
 
@@ -109,14 +108,6 @@ class Network:
         booted = self._boot(SERVICE), self._boot(CLIENT)
         self._wire.start()
         return booted
-
-    def start(self, service: Sequence[str], client: Sequence[str]) -> tuple[Process, Process]:
-        """Start and connect the machines, and run a command on each."""
-        here, there = [["nsenter", *(f"--{Path(file).name}={file}" for file in files)] for files in self.boot()]
-        return (
-            self.running.enter_context(Process([*here, *service])),
-            self.running.enter_context(Process([*there, *client])),
-        )
 
     @contextlib.contextmanager
     def without_link(self) -> Iterator[None]:
