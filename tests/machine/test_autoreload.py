@@ -79,12 +79,14 @@ def test_a_restarted_server_has_given_its_session_back(server: str, emulator: Em
 
     file.write_text(COMMON.replace("VERSION", "old") + SERVERS[server])
     with python(str(file), emulator.api_url, str(port)) as process:
-        eventually(lambda: answers("", "old"))
-        old = seen[-1].split()[1]
-        file.write_text(COMMON.replace("VERSION", "new") + SERVERS[server])
-        eventually(lambda: answers("", "new"))
-        assert seen[-1].split()[1] != old
-        eventually(lambda: not answers("stop", "never"))
+        try:
+            eventually(lambda: answers("", "old"))
+            old = seen[-1].split()[1]
+            file.write_text(COMMON.replace("VERSION", "new") + SERVERS[server])
+            eventually(lambda: answers("", "new"))
+            assert seen[-1].split()[1] != old
+        finally:  # the process that serves would outlive the one that watches the files
+            eventually(lambda: not answers("stop", "never"))
         assert process.ended() == 0
     assert not any("Limit" in text for text in seen)
     assert sessions_are_free(emulator.api_url)
