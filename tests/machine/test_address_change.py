@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from tests.support.network import CLIENT, SERVICE, Network, missing
-from tests.support.processes import emulator_process, script
+from tests.support.network import CLIENT, Network, missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.netns, pytest.mark.skipif(bool(missing()), reason=missing())]
 
-_PORT: Final = 8080
 _MOVE: Final = f"""
 import logging, subprocess
 from odyssey_proto.core.silence import SILENCE_LIMIT_S
@@ -41,11 +39,7 @@ def network() -> Iterator[Network]:
 
 def moving(network: Network, code: str) -> Process:
     """Run a script on the client's machine; it calls ``move`` when the address is to change."""
-    here, there = network.boot()
-    _, url = network.running.enter_context(
-        emulator_process(here, host=SERVICE, port=_PORT, size=(512, 64), record=False)
-    )
-    return network.running.enter_context(script(_MOVE + code, url, namespaces=there))
+    return network.run(_MOVE + code)
 
 
 def test_a_call_without_a_network_fails_at_once_and_the_next_goes_out_from_the_new_address(

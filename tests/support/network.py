@@ -21,22 +21,23 @@ import subprocess
 import sys
 import threading
 import time
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import attrs
 
-from tests.support.processes import PATIENCE_S, Process
+from tests.support.processes import PATIENCE_S, Process, emulator_process, script
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["CLIENT", "SERVICE", "Network", "Weather", "missing"]
+__all__ = ["CLIENT", "Network", "Weather", "missing"]
 
 SERVICE: Final = "10.88.0.1"
 """Address of the first machine."""
 CLIENT: Final = "10.88.0.2"
 """Address of the second."""
 
+_PORT: Final = 8080
 _MTU: Final = 1500
 _UDP: Final = 17
 _RTP_TYPE: Final = 29
@@ -103,11 +104,12 @@ class Network:
         """The processes on both machines, which end with it."""
         self._wire = threading.Thread(target=self._carry, name="wire", daemon=True)
 
-    def boot(self) -> tuple[list[str], list[str]]:
-        """Start and connect the machines; return the files of the namespaces of each, the service's first."""
-        booted = self._boot(SERVICE), self._boot(CLIENT)
+    def run(self, code: str, **settings: Any) -> Process:
+        """Connect the machines; return a script that was started on the second, with an emulator on the first."""
+        here, there = self._boot(SERVICE), self._boot(CLIENT)
         self._wire.start()
-        return booted
+        _, url = self.running.enter_context(emulator_process(here, host=SERVICE, port=_PORT, **settings))
+        return self.running.enter_context(script(code, url, namespaces=there))
 
     @contextlib.contextmanager
     def without_link(self) -> Iterator[None]:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from tests.support.network import SERVICE
-from tests.support.processes import emulator_process, eventually, script
+from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from tests.support.network import Network
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 __all__ = ["SIZE", "SMALL", "Seen", "Watched", "watch"]
 
-_PORT: Final = 8080
 SIZE: Final = (640, 352)
 """Half of the usual width and height: both sides paint every picture, and cost a quarter of the CPU."""
 SMALL: Final = (512, 128)
@@ -119,12 +117,8 @@ def watch(
     network: Network, codec: str = "both", recovery: str = "latest", size: tuple[int, int] = SIZE
 ) -> Watched:
     """Start an emulator and the script across the network, and wait for the first second of the stream."""
-    here, there = network.boot()
-    _, url = network.running.enter_context(
-        emulator_process(here, host=SERVICE, port=_PORT, codec=codec, size=size)
-    )
     code = f"SIZE = {size}\nrecovery = {recovery!r}\n{WATCH}"
-    watched = Watched(network.running.enter_context(script(code, url, namespaces=there)))
+    watched = Watched(network.run(code, codec=codec, size=size))
     watched.watch_for(20)
     return watched
 

@@ -16,7 +16,6 @@ from odyssey_models import IceServer
 from odyssey_proto._model.ice_urls import usable_servers
 from odyssey_proto._net.webrtc import ice_servers
 from odyssey_proto._net.webrtc.ice_servers import IceServers
-from tests.support.processes import PATIENCE_S
 from tests.support.tls import self_signed
 
 T = TypeVar("T")
@@ -95,7 +94,7 @@ usually = pytest.mark.usefixtures("usual_time")
 @pytest.fixture(autouse=True)
 def time_to_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a busy machine answer in time."""
-    monkeypatch.setattr(ice_servers, "_ANSWER_WITHIN_S", PATIENCE_S)
+    monkeypatch.setattr(ice_servers, "_ANSWER_WITHIN_S", GENEROUS)
 
 
 @pytest.fixture
