@@ -111,8 +111,8 @@ else:
     close()
 """
 
-FAR_OFF: Final = 2.0
-"""Levels of grey. An encoded picture is within 1 of the painted one. A picture that was decoded
+FAR_OFF: Final = 1.0
+"""Levels of grey. An encoded picture is within 0.3 of the painted one. A picture that was decoded
 without its reference is not: two pictures that are a second apart differ by 10."""
 
 
