@@ -124,7 +124,6 @@ def test_the_gap_is_told_with_its_length(outage: Outage) -> None:
 def test_no_garbage_is_delivered_around_outages(findings: Findings) -> None:
     assert findings.survivor is not None
     assert findings.survivor.garbage() == []
-    assert findings.survivor.compared() > 40
     assert findings.survivor.error is None
 
 

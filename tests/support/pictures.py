@@ -12,9 +12,11 @@ import numpy as np
 from odyssey_proto._video import stamp
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from odyssey_proto._video.frame_hub import FrameHub
 
-__all__ = ["decoded", "grainy", "picture", "publish", "video_file"]
+__all__ = ["coarse", "decoded", "grainy", "picture", "publish", "video_file"]
 
 
 def picture(number: int, at_ms: int, width: int = 640, height: int = 64) -> av.VideoFrame:
@@ -55,6 +57,13 @@ def grainy(count: int, width: int = 512, height: int = 288) -> list[av.VideoFram
         frame.pts, frame.time_base = 4500 * number, Fraction(1, 90_000)
         found.append(frame)
     return found
+
+
+def coarse(gray: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return the means of squares of 32 by 32 px below the stamp, by which pictures are compared."""
+    rows, columns = gray.shape[0] // 32, gray.shape[1] // 32
+    squares = gray[: rows * 32, : columns * 32].reshape(rows, 32, columns, 32)
+    return squares.mean(axis=(1, 3), dtype=np.float32)[1:]
 
 
 def video_file(container_format: str, frames: int, **options: str) -> bytes:

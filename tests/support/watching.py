@@ -1,74 +1,49 @@
 """A script that watches a stream of the emulator and reports each frame, each event and the end.
 
-It runs in a separate process, behind a `Network`; `Watched` collects its reports for the test. The stamp of
-every frame is read, and some are compared with the picture that the emulator painted: a decoder that lost what a
-frame refers to shows a different picture, mostly with a stamp that can still be read.
+It runs in a separate process, behind a `Network`; `Watched` collects its reports for the test, which compares the
+frames with the pictures that the emulator painted: a decoder that lost what a frame refers to shows a different
+picture, mostly with a stamp that can still be read.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
+import numpy as np
 
+from odyssey_proto.emulator._worlds import PaintedWorld
+from tests.support.pictures import coarse
 from tests.support.processes import eventually
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from tests.support.network import Network
     from tests.support.processes import Process
 
 __all__ = ["SIZE", "SMALL", "Seen", "Watched", "watch"]
 
 SIZE: Final = (640, 352)
-"""Half of the usual width and height: both sides paint every picture, and cost a quarter of the CPU."""
+"""Half of the usual width and height, which cost a quarter of the CPU."""
 SMALL: Final = (512, 128)
 """The same for a link that is only up or down: few packets are enough, and pictures still differ."""
 
+PROMPT: Final = "A car race"
+"""In which much moves."""
+
 WATCH: Final = """
 import os
-import numpy as np
 from odyssey_proto._video import stamp
-from odyssey_proto.emulator._worlds import PaintedWorld
+from tests.support.pictures import coarse
 
 say_lock = threading.Lock()
 def tell(*what):
     with say_lock:
         say(time.monotonic(), *what)
-
-class Witness:
-    "Compares pictures with what was painted for about that moment."
-    def __init__(self):
-        self.world = PaintedWorld(seed=0, prompt="A car race", portrait=False, size=SIZE)
-        self.begin_ms, self.last_ms, self.look = None, 0, 0
-    def far_off(self, found, gray):
-        if self.begin_ms is None:  # more pictures may have been due than were painted
-            slots = range(found.frame_number, found.frame_number + 20)
-            self.begin_ms = found.time_ms - 50 * min(slots, key=lambda slot: self.distance(gray, slot))
-        self.look = 8 if found.time_ms - self.last_ms > 100 else max(0, self.look - 1)
-        self.last_ms = found.time_ms
-        if not self.look and found.frame_number % 10:
-            return None
-        expected = round((found.time_ms - self.begin_ms) / 50)
-        nearest = 255.0
-        # A busy emulator hands pictures over late: this one, or the first, from which the others are counted.
-        for slot in sorted(range(max(0, expected - 20), expected + 21), key=lambda slot: abs(slot - expected)):
-            nearest = min(nearest, self.distance(gray, slot))
-            if nearest <= 0.5:
-                self.begin_ms = min(self.begin_ms, found.time_ms - 50 * slot)
-                break
-        return nearest
-    def distance(self, gray, slot):
-        painted = self.world.picture(slot * 0.05)
-        plane = painted.planes[0]
-        luma = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[:, :painted.width]
-        return float(np.abs(coarse(gray) - coarse(luma)).mean())
-
-def coarse(gray):
-    "Means of 32 by 32 px, below the stamp."
-    rows, columns = gray.shape[0] // 32, gray.shape[1] // 32
-    return gray[:rows * 32, :columns * 32].astype(float).reshape(rows, 32, columns, 32).mean(axis=(1, 3))[1:]
 
 session = client.connect(
     on_status_change=lambda status, message: tell("handler", status.value),
@@ -82,7 +57,7 @@ def tell_events():
         told = {name: getattr(event, name) for name in names if hasattr(event, name)}
         tell("event", type(event).__name__, told)
 threading.Thread(target=tell_events, daemon=True).start()
-session.start_stream("A car race", portrait=False)
+session.start_stream(prompt, portrait=False)
 told_to_close = threading.Event()
 def close():
     began = time.monotonic()
@@ -94,15 +69,12 @@ def close_when_told():
     close()
 closer = threading.Thread(target=close_when_told, daemon=True)
 closer.start()
-witness = Witness()
 try:
     for frame in session.frames():
         gray = frame.to_ndarray("gray")
         found = stamp.read(gray)
-        if found is None:
-            tell("frame", None, frame.index, frame.dropped_before, None)
-        else:
-            tell("frame", found.frame_number, frame.index, frame.dropped_before, witness.far_off(found, gray))
+        number, time_ms = (found.frame_number, found.time_ms) if found else (None, 0)
+        tell("frame", frame.index, number, time_ms, coarse(gray).round(2).tolist())
 except OdysseyError as error:
     tell("error", type(error).__name__, str(error), error.code)
 if told_to_close.is_set():
@@ -112,16 +84,19 @@ else:
 """
 
 FAR_OFF: Final = 1.0
-"""Levels of grey. An encoded picture is within 0.3 of the painted one. A picture that was decoded
+"""Levels of grey. An encoded picture is within 0.5 of the painted one. A picture that was decoded
 without its reference is not: two pictures that are a second apart differ by 10."""
+PERIOD_MS: Final = 50
+LATE: Final = 20
+"""The number of pictures that may have become due before a busy emulator hands one over."""
 
 
 def watch(
     network: Network, codec: str = "both", recovery: str = "latest", size: tuple[int, int] = SIZE
 ) -> Watched:
     """Start an emulator and the script across the network, and wait for the first second of the stream."""
-    code = f"SIZE = {size}\nrecovery = {recovery!r}\n{WATCH}"
-    watched = Watched(network.run(code, codec=codec, size=size))
+    code = f"prompt, recovery = {PROMPT!r}, {recovery!r}\n{WATCH}"
+    watched = Watched(network.run(code, codec=codec, size=size), size)
     watched.watch_for(20)
     return watched
 
@@ -132,17 +107,19 @@ class Seen:
 
     at: float
     """Time of arrival, in s of the machine's monotonic clock."""
+    index: int
     number: int | None
     """The number in its stamp; None if the stamp cannot be read."""
-    index: int
-    far_off: float | None
-    """Mean difference from the painted picture, in levels of grey; None if not compared."""
+    time_ms: int
+    """The time in its stamp; 0 if the stamp cannot be read."""
+    means: NDArray[np.float32] = attrs.field(converter=np.float32, eq=False, repr=False)
+    """See `coarse`."""
 
 
 class Watched:
     """The reports of the script so far, which a thread reads."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, size: tuple[int, int]) -> None:
         self.frames: list[Seen] = []
         self.events: list[tuple[float, str, dict[str, Any]]] = []
         self.statuses: list[tuple[float, str]] = []
@@ -151,6 +128,7 @@ class Watched:
         """Time, class, text and code of the error that ended the iteration."""
         self.closing_took: float | None = None
         self._process = process
+        self._size = size
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -178,25 +156,29 @@ class Watched:
         eventually(lambda: len(self.events_of(kind)) > known or not self._reader.is_alive(), within=60)
         return self.events_of(kind)[known:][-1]
 
-    def garbage(self) -> list[Seen]:
-        """Return the frames that were never painted: unreadable, repeated, out of order, or different."""
+    def garbage(self) -> list[tuple[Seen, float]]:
+        """Return the frames that were never painted: unreadable, repeated, out of order, or different.
+
+        With each comes its mean difference from the picture that was painted, in levels of grey.
+        """
+        painted = _Painted(self._size)
         found = []
         newest = -1
         for seen in self.frames:
-            if seen.number is None or seen.number <= newest or (seen.far_off or 0.0) > FAR_OFF:
-                found.append(seen)
-            newest = max(newest, -1 if seen.number is None else seen.number)
+            if seen.number is None:
+                found.append((seen, 255.0))
+                continue
+            far_off = painted.distance(seen.means, seen.number, seen.time_ms)
+            if seen.number <= newest or far_off > FAR_OFF:
+                found.append((seen, far_off))
+            newest = max(newest, seen.number)
         return found
-
-    def compared(self) -> int:
-        """Return the number of frames that were compared with the painted pictures."""
-        return sum(seen.far_off is not None for seen in self.frames)
 
     def _read(self) -> None:
         for line in iter(self._process.next_line, None):
             match json.loads(line):
-                case [at, "frame", number, index, _, far_off]:
-                    self.frames.append(Seen(at, number, index, far_off))
+                case [at, "frame", index, number, time_ms, means]:
+                    self.frames.append(Seen(at, index, number, time_ms, means))
                 case [at, "event", name, told]:
                     self.events.append((at, name, told))
                 case [at, "handler", status]:
@@ -205,3 +187,30 @@ class Watched:
                     self.error = (at, kind, text, code)
                 case [_, "closed", seconds]:
                     self.closing_took = seconds
+
+
+class _Painted:
+    """The pictures that the emulator painted, one for each `PERIOD_MS` of the stream."""
+
+    def __init__(self, size: tuple[int, int]) -> None:
+        self._world = PaintedWorld(seed=0, prompt=PROMPT, portrait=False, size=size)
+        self._means = functools.cache(self._paint)
+        self._begin_ms: int | None = None
+
+    def distance(self, means: NDArray[np.float32], number: int, time_ms: int) -> float:
+        """Compare a frame with what was painted around its moment; return the least mean difference."""
+        # More pictures may have been due than were painted, and a busy emulator hands them over late, the first
+        # one, too, from which the others are counted.
+        if self._begin_ms is None:
+            self._begin_ms = time_ms - PERIOD_MS * number
+        expected = round((time_ms - self._begin_ms) / PERIOD_MS)
+        around = range(max(0, expected - LATE), expected + LATE + 1)
+        distances = {slot: float(np.abs(means - self._means(slot)).mean()) for slot in around}
+        slot = min(distances, key=distances.__getitem__)
+        if distances[slot] <= FAR_OFF:
+            self._begin_ms = min(self._begin_ms, time_ms - PERIOD_MS * slot)
+        return distances[slot]
+
+    def _paint(self, slot: int) -> NDArray[np.float32]:
+        painted = self._world.picture(slot * PERIOD_MS / 1000)
+        return coarse(painted.to_ndarray()[: painted.height, : painted.width])
