@@ -248,7 +248,7 @@ def nothing_left() -> Iterator[None]:
         return not left
 
     try:
-        eventually(is_clean, within=10)
+        eventually(is_clean)
     except AssertionError:
         raise AssertionError(f"left behind: {left}") from None
 

@@ -8,6 +8,8 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tests.support.processes import PATIENCE_S
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -26,7 +28,7 @@ def nothing_left() -> Iterator[None]:
     yield
     started = set(threading.enumerate()) - threads
     for thread in started:
-        thread.join(10)
+        thread.join(PATIENCE_S)
     alive = [thread.name for thread in started if thread.is_alive()]
     assert not alive, f"still alive: {alive}"
     if open_descriptors() > descriptors:
