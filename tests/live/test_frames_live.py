@@ -7,13 +7,14 @@ import gc
 import itertools
 import threading
 import weakref
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pytest
 
 from odyssey_proto import OdysseyConfigError, OdysseyConnectionError, OdysseyStreamError, OdysseyStreamTimeoutError
 from odyssey_proto.emulator._faults.script import Fault
+from odyssey_proto.emulator._stream import h264
 from tests.support.live import frame_has_come, number_of, take
 from tests.support.processes import PATIENCE_S, eventually
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from odyssey_proto import Odyssey, Session, VideoFrame
     from odyssey_proto._video.frame_queue import FramePolicy
     from odyssey_proto.emulator._server import Emulator
-    from tests.conftest import Background, MakeClient
+    from tests.conftest import Background, MakeClient, MakeEmulator
 
 SOON_S: Final = 10.0
 """Far longer than a frame takes."""
@@ -292,6 +293,25 @@ def test_a_stream_begins_with_its_own_first_frame(pause_s: float, session: Sessi
         threading.Event().wait(pause_s)
     # A frame of the previous stream would have a number above 20; a busy machine may lose the first frames.
     assert all(number < 10 for number in first), first
+
+
+def test_a_picture_in_a_slow_encoder_does_not_come_in_the_next_stream(
+    make_emulator: MakeEmulator, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    really_encode = h264.StreamEncoder.encode
+
+    def encode(encoder: h264.StreamEncoder, *arguments: Any) -> Any:
+        threading.Event().wait(0.2)
+        return really_encode(encoder, *arguments)
+
+    monkeypatch.setattr(h264.StreamEncoder, "encode", encode)
+    with make_client(make_emulator(codec="h264")).connect() as session:
+        for _ in range(4):
+            frames = session.frames(timeout=PATIENCE_S)
+            session.start_stream("A cat", portrait=False)
+            assert number_of(next(frames)) == 0
+            assert number_of(next(frames)) == 1
+            session.end_stream()
 
 
 def test_frames_are_counted_anew_in_each_stream(session: Session) -> None:

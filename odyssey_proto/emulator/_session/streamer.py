@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import collections
+import contextlib
 import logging
 import uuid
 from typing import TYPE_CHECKING, Any, Final, Protocol, assert_never
@@ -57,6 +58,7 @@ __all__ = ["ClientLink", "Streamer"]
 log = logging.getLogger("odyssey_proto.emulator.streamer")
 
 _RECORDED_WITHIN_S: Final = 2.0
+_SENT_WITHIN_S: Final = 2.0
 
 _Request = InteractiveStreamStart | Update | InteractiveStreamEnd
 
@@ -368,7 +370,15 @@ class Streamer:
             return
         # Also without a stream: an error would not answer a client that waits (spec/behaviour.md#ending).
         await self._cut("requested")
+        await self._send_last_pictures()
         self._send_message(StreamEnded())
+
+    async def _send_last_pictures(self) -> None:
+        """Send the pictures that encoders hold, which a client would take for those of its next stream."""
+        tracks = [self._track, *(track for _, track in self._beside.values())]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SENT_WITHIN_S):
+                await asyncio.gather(*(track.drain() for track in tracks if track is not None))
 
     def _start_objections(self, request: InteractiveStreamStart) -> list[tuple[bool, str, str]]:
         return [

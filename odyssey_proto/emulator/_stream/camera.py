@@ -68,6 +68,8 @@ class PictureTrack(MediaStreamTrack):
         super().__init__()
         self._picture: av.VideoFrame | None = None
         self._arrived = asyncio.Event()
+        self._idle = asyncio.Event()
+        self._idle.set()
         self._epoch = time.monotonic()
 
     @property
@@ -88,20 +90,27 @@ class PictureTrack(MediaStreamTrack):
 
     async def recv(self) -> av.VideoFrame:
         """Wait for the next picture."""
-        if self.readyState != "live":
-            raise MediaStreamError
-        await self._arrived.wait()
-        self._arrived.clear()
+        self._idle.set()
+        while self.readyState == "live" and self._picture is None:
+            self._arrived.clear()
+            await self._arrived.wait()
         picture, self._picture = self._picture, None
         if picture is None:  # stopped
             raise MediaStreamError
+        self._idle.clear()
         return picture
+
+    async def drain(self) -> None:
+        """Drop the picture that the encoder has not taken; wait until the one that it has taken is sent."""
+        self._picture = None
+        await self._idle.wait()  # the sender asks for the next picture once it has sent the last
 
     def stop(self) -> None:
         """End the track."""
         super().stop()
         self._picture = None
         self._arrived.set()
+        self._idle.set()
 
 
 class Camera:
