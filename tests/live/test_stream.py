@@ -25,6 +25,7 @@ from odyssey_proto import (
 from odyssey_proto.emulator._faults.script import Fault
 from tests.support.cases import every
 from tests.support.live import CALLS, number_of, take
+from tests.support.pictures import coarse
 from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
@@ -40,10 +41,7 @@ SOON_S: Final = 10.0
 
 def scene(frame: VideoFrame) -> NDArray[np.float32]:
     """Return the picture in a size at which noise and small movements are invisible."""
-    gray = frame.to_ndarray("gray")[32:].astype(np.float32)
-    rows, columns = gray.shape[0] // 32, gray.shape[1] // 32
-    small: NDArray[np.float32] = gray[: rows * 32, : columns * 32].reshape(rows, 32, columns, 32).mean(axis=(1, 3))
-    return small
+    return coarse(frame.to_ndarray("gray"))
 
 
 # --- success

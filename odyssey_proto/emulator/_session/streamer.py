@@ -370,15 +370,7 @@ class Streamer:
             return
         # Also without a stream: an error would not answer a client that waits (spec/behaviour.md#ending).
         await self._cut("requested")
-        await self._send_last_pictures()
         self._send_message(StreamEnded())
-
-    async def _send_last_pictures(self) -> None:
-        """Send the pictures that encoders hold, which a client would take for those of its next stream."""
-        tracks = [self._track, *(track for _, track in self._beside.values())]
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_SENT_WITHIN_S):
-                await asyncio.gather(*(track.drain() for track in tracks if track is not None))
 
     def _start_objections(self, request: InteractiveStreamStart) -> list[tuple[bool, str, str]]:
         return [
@@ -467,9 +459,17 @@ class Streamer:
         self._notebook.stream_ended(self._session.id, reason)
         self._service.add_usage(self._session.account, self._clock.now() - stream.began_at)
         await stream.camera.cut()
+        await self._send_last_pictures()
         stream.world.close()
         await self._broadcasts.end(stream.id)
         if stream.recording is not None:
             stream.recording.end(reason)
             # So that the recording is ready once the client learns of the end.
             await asyncio.wait([stream.recording.finished], timeout=_RECORDED_WITHIN_S)
+
+    async def _send_last_pictures(self) -> None:
+        """Send the pictures that encoders hold, which a client would take for those of its next stream."""
+        tracks = [self._track, *(track for _, track in self._beside.values())]
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_SENT_WITHIN_S):
+                await asyncio.gather(*(track.drain() for track in tracks if track is not None))
