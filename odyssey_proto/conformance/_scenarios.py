@@ -330,11 +330,11 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     Scenario(
         name="late acknowledgement",
         about="A call is abandoned; its late answer is not mistaken for that of the next call.",
-        faults=({"step": "stream update", "action": "delay", "seconds": 2.0},),
+        faults=({"step": "stream update", "action": "delay", "seconds": 1.0},),
         steps=(
             _CONNECT,
             _START,
-            _step("interact", "order-of-answers", "error", prompt="Night", timeout_s=0.5),
+            _step("interact", "order-of-answers", "error", prompt="Night", timeout_s=0.2),
             _step("interact", "order-of-answers", prompt="Day"),
             _END,
             _DISCONNECT,
