@@ -83,7 +83,9 @@ class DaemonExecutor(concurrent.futures.Executor):
             self._threads.append(thread)
 
     def _work(self) -> None:
-        while (call := self._next()) is not None:
+        # It is started for a call that comes at once, and is not idle before: it would count as free for another.
+        call = self._calls.get()
+        while call is not None:
             future, function = call
             if future.set_running_or_notify_cancel():
                 try:
@@ -94,6 +96,7 @@ class DaemonExecutor(concurrent.futures.Executor):
                     future.set_result(result)
                     del result
             del call, future, function  # nothing is kept alive while it waits
+            call = self._next()
 
     def _next(self) -> tuple[concurrent.futures.Future[Any], Callable[[], Any]] | None:
         with contextlib.suppress(queue.Empty):

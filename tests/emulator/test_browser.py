@@ -138,8 +138,9 @@ def test_a_page_of_another_origin_streams_from_a_cassette(
     path = tmp_path / "cat.cast"
     with make_client(make_emulator(size=SMALL)).connect(timeout=PATIENCE_S) as session:
         numbers = film(session, path, frames=40, portrait=False)
-    emulator = make_emulator(replay=path)
-    # A browser on a busy machine shows a quarter of the 40 pictures before the change, and of those after it.
+    # So slowly that even a browser on a busy machine shows ten of the 40 pictures before the change, for which the
+    # replay waits 5 s and no longer.
+    emulator = make_emulator(replay=path, pace=0.25)
     found = visit(emulator, pages, tmp_path / "profile", portrait="0", frames="10")
     assert found.get("error") is None, found
     assert found["messages"] == messages_in(path, "service", "streamerToClient")

@@ -238,8 +238,10 @@ def test_a_session_without_keepalives_blocks_its_key_for_forty_seconds(
     assert post(emulator, "/sessions/request", {}, headers=headers).status_code == 200
 
 
-def test_too_many_calls_are_a_usage_error_with_the_time_to_wait(make_emulator: MakeEmulator) -> None:
-    emulator = make_emulator(rate_limit=2)
+def test_too_many_calls_are_a_usage_error_with_the_time_to_wait(
+    make_emulator: MakeEmulator, clock: HandClock
+) -> None:
+    emulator = make_emulator(rate_limit=2, clock=clock)  # whose minutes do not end meanwhile
     headers = headers_of(emulator)
     answers = [get(emulator, "/regions", headers=headers) for _ in range(4)]
     last = answers[-1]

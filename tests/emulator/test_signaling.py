@@ -8,6 +8,7 @@ import contextlib
 import io
 import logging
 import socket
+import threading
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
@@ -17,6 +18,7 @@ import requests
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from PIL import Image
 
+from odyssey_proto.emulator._faults import mishaps
 from odyssey_proto.emulator._faults.script import Fault
 from tests.support.plain_client import (
     PATIENCE_S,
@@ -152,11 +154,18 @@ def test_a_handshake_with_an_expired_token_is_refused(make_emulator: MakeEmulato
 
 
 def test_a_client_that_leaves_during_the_handshake_is_no_failure(
-    emulator: Emulator, caplog: pytest.LogCaptureFixture
+    emulator: Emulator, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.DEBUG)
+    has_left = threading.Event()
+
+    async def until_it_has_left(*_: Any) -> None:
+        await asyncio.to_thread(has_left.wait, PATIENCE_S)
+        await asyncio.sleep(0.1)  # the loop reads that meanwhile
+
+    monkeypatch.setitem(mishaps._IN_HTTP, "delay", until_it_has_left)
     url = urlsplit(address(credentials_of(emulator)))
-    emulator.faults.add(Fault(step="signaling handshake", action="delay", seconds=0.2))
+    emulator.faults.add(Fault(step="signaling handshake", action="delay"))
     with socket.create_connection((url.hostname, url.port)) as connection:
         connection.sendall(
             f"GET {url.path}?{url.query} HTTP/1.1\r\nHost: {url.netloc}\r\nConnection: Upgrade\r\n"
@@ -164,6 +173,7 @@ def test_a_client_that_leaves_during_the_handshake_is_no_failure(
             "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n".encode()
         )
         eventually(lambda: not emulator.faults.pending)
+    has_left.set()
     eventually(lambda: "the client left" in caplog.text)
     assert [record.getMessage() for record in caplog.records if record.exc_info] == []
 

@@ -22,6 +22,7 @@ from odyssey_proto._video import stamp
 from odyssey_proto.emulator._faults.script import Fault
 from odyssey_proto.emulator._server import Emulator
 from tests.support.plain_rest import PlainRest, events_of, frames_of, get, script, until
+from tests.support.worlds import GATE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -478,12 +479,16 @@ def test_several_workers_go_through_one_queue(workers: Callable[[], list[int]]) 
         until(lambda: len(workers()) == 2)  # a job starts before its process does
 
 
-def test_a_job_whose_worker_died_begins_anew(workers: Callable[[], list[int]]) -> None:
-    with Emulator(size=SMALL) as emulator:
+def test_a_job_whose_worker_died_begins_anew(
+    workers: Callable[[], list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(GATE, str(tmp_path / "gate"))
+    with Emulator(size=SMALL, world="tests.support.worlds:Gated") as emulator:
         rest = PlainRest(emulator)
-        job_id = rest.simulate(script=script(length_ms=8000))
+        job_id = rest.simulate(script=script(length_ms=1000))
         (lost,) = until(lambda: rest.job(job_id)["streams"])
         os.kill(workers()[0], signal.SIGKILL)
+        (tmp_path / "gate").touch()  # no worker is done before this
         job = rest.done(job_id)
         assert (job["status"], job["retry_count"], len(job["streams"])) == ("completed", 1, 1)
         assert rest.refusal("GET", f"/recordings/{lost['stream_id']}")[0] == 404

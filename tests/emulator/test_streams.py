@@ -41,10 +41,12 @@ async def picture_after(client: PlainClient, number: int) -> np.ndarray[Any, Any
 
 
 async def newest(client: PlainClient) -> int:
-    """Return the number of the newest picture."""
-    client.forget_frames()
-    (read,) = await stamps(client, 1)
-    return read.frame_number
+    """Return the number of a picture that was filmed after this call: earlier ones may still be on their way."""
+    asked_ms = int(time.monotonic() * 1000)
+    while True:
+        (read,) = await stamps(client, 1)
+        if (read.time_ms - asked_ms) % 2**32 < 2**31:
+            return read.frame_number
 
 
 def data_url(kind: str, size: tuple[int, int] = (40, 30)) -> str:
@@ -112,7 +114,8 @@ async def test_a_new_picture_comes_every_fifty_milliseconds(emulator: Emulator) 
         await client.message("stream_started")
         found = await stamps(client, 60)
         seconds = ((found[-1].time_ms - found[0].time_ms) % 2**32) / 1000
-        assert (found[-1].frame_number - found[0].frame_number) / seconds <= 20.5
+        # Each has its own place in the beat. The first may be late, and the next one then comes at once.
+        assert (found[-1].frame_number - found[0].frame_number - 2) / seconds <= 20.1
 
 
 @scenario
@@ -157,18 +160,13 @@ async def test_no_video_comes_before_a_stream(emulator: Emulator) -> None:
 async def test_same_seed_and_prompt_are_the_same_world(make_emulator: MakeEmulator) -> None:
     pictures = []
     for seed in (7, 7, 8):
-        emulator = make_emulator(seed=seed, stamp=True)
-        async with connect(credentials_of(emulator)) as client:
+        async with connect(credentials_of(make_emulator(seed=seed))) as client:
             client.start("A fox in the forest")
             await client.message("stream_started")
-            while True:
-                frame = await client.frame()
-                read = stamp.read(frame)
-                if read is not None and read.frame_number == 20:
-                    pictures.append(frame[40:].astype(np.int16))
-                    break
+            # The first one shows the same moment on any machine; of the others, a busy one leaves some out.
+            pictures.append((await client.frame())[40:].astype(np.int16))
     same, different = (np.abs(pictures[0] - other).mean() for other in pictures[1:])
-    assert same < different / 3, "a busy machine may show a moment a little earlier or later"
+    assert same < different / 3
 
 
 # Prompts

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import aiohttp
 import av
 import pytest
-from aiortc import RTCPeerConnection
+from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.sdp import SessionDescription
 
 from odyssey_proto._video import stamp
@@ -129,13 +129,16 @@ def test_many_spectators_share_one_encoder(emulator: Emulator, monkeypatch: pyte
 
 
 @scenario
-async def test_one_who_comes_late_gets_a_keyframe_at_once(emulator: Emulator) -> None:
+async def test_one_who_comes_late_gets_a_keyframe_at_once(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(encoder, "_KEYFRAME_EVERY_S", 10_000)  # later ones come only for those who need them
     async with broadcasting(emulator) as (_, ready), watch(ready) as first:
         for _ in range(10):
             await first.frame()
         before = await first.number()
         async with watch(ready) as second:
-            assert await second.number() - before < 100  # the encoder itself makes one every 200
+            assert await second.number() > before
 
 
 @scenario
@@ -200,7 +203,7 @@ async def refusal(ready: dict[str, Any], offer: str | None = None, **change: str
     """Post an invalid offer; return status and detail."""
     content_type = change.pop("content_type", "application/sdp")
     told = ready | change
-    peer = RTCPeerConnection()
+    peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
     try:
         offer = await offer_to_watch(peer) if offer is None else offer
         async with aiohttp.ClientSession() as http:
@@ -304,8 +307,9 @@ async def test_the_playlist_of_a_live_stream_moves_on_and_ends_with_it(emulator:
         assert await status_of(ready["broadcast_url"].replace("index.m3u8", first[0])) in (200, 404)
         client.send(type="interactive_stream_end")
         await client.message("stream_ended")
-        playlist = await playlist_of(ready["broadcast_url"])
-        assert playlist.rstrip().endswith("#EXT-X-ENDLIST")
+        async with asyncio.timeout(PATIENCE_S):  # a busy machine may write it a little later
+            while not (playlist := await playlist_of(ready["broadcast_url"])).rstrip().endswith("#EXT-X-ENDLIST"):
+                await asyncio.sleep(0.01)
         last = re.findall(r"^[0-9]+\.ts$", playlist, re.MULTILINE)[-1]
         assert await status_of(ready["broadcast_url"].replace("index.m3u8", last)) == 200
 

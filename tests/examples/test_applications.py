@@ -55,6 +55,7 @@ def prompts_of_the_last_stream() -> list[str]:
     """Return the prompts in the newest recording, from start to end."""
     with Odyssey(api_key="ody_your_api_key_here") as client:
         newest = client.list_stream_recordings(limit=1).recordings[0]
+        eventually(lambda: client.get_recording(newest.stream_id).events_url)  # it may still be written
         log = requests.get(str(client.get_recording(newest.stream_id).events_url), timeout=30).text
     events = [json.loads(line) for line in log.splitlines()]
     assert events[-1]["type"] == "end"
@@ -244,8 +245,8 @@ def test_status_monitoring(
 
         # ... use the client ...
         events = session.events(timeout=PATIENCE_S)
-        service.faults.add(Fault(step="media", action="drop", after=2))
         client.start_stream("A cat")
+        service.faults.add(Fault(step="media", action="drop"))
         assert ConnectionStatus.CONNECTED in (  # again
             event.status for event in events if isinstance(event, StatusChanged)
         )

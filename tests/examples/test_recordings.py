@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from typing import TYPE_CHECKING
 
 import av
@@ -11,12 +12,13 @@ import requests
 
 from odyssey_proto import Odyssey, OdysseyConnectionError
 from tests.support.documentation import example_of
+from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from odyssey_proto import StreamRecordingInfo
+    from odyssey_proto import StreamRecordingInfo, VideoFrame
     from odyssey_proto.emulator._server import Emulator
 
 pytestmark = [
@@ -207,12 +209,14 @@ def test_capturing_the_stream_id(capsys: pytest.CaptureFixture[str]) -> None:
 
 @example_of("sdk/python/examples", "Recording Workflow")
 def test_the_recording_workflow(sleep: Callable[[float], None], capsys: pytest.CaptureFixture[str]) -> None:
+    frames: list[VideoFrame] = []
+
     def main() -> None:
         client = Odyssey(api_key="ody_your_api_key_here")
         stream_id = None
 
         try:
-            client.connect(on_video_frame=lambda f: None)
+            client.connect(on_video_frame=frames.append)
 
             # Start stream and save the ID
             stream_id = client.start_stream("A sunset over the ocean")
@@ -220,6 +224,7 @@ def test_the_recording_workflow(sleep: Callable[[float], None], capsys: pytest.C
 
             client.interact("Add some seagulls flying")
             sleep(5)
+            eventually(lambda: frames)
             client.end_stream()
 
         finally:
@@ -227,6 +232,7 @@ def test_the_recording_workflow(sleep: Callable[[float], None], capsys: pytest.C
 
         # Retrieve the recording (after disconnect is fine)
         if stream_id:
+            eventually(lambda: client.get_recording(stream_id).video_url)  # it may still be written
             recording = client.get_recording(stream_id)
             print(f"Video URL: {recording.video_url}")
             print(f"Duration: {recording.duration_seconds}s")
@@ -250,12 +256,14 @@ def test_the_recording_workflow(sleep: Callable[[float], None], capsys: pytest.C
 
 @example_of("sdk/python/recordings", "Complete Workflow Example")
 def test_the_complete_workflow(sleep: Callable[[float], None], capsys: pytest.CaptureFixture[str]) -> None:
+    seen = threading.Event()
+
     def main() -> None:
         client = Odyssey(api_key="ody_your_api_key_here")
 
         try:
             client.connect(
-                on_video_frame=lambda frame: print(f"Frame: {frame.width}x{frame.height}"),
+                on_video_frame=lambda frame: (print(f"Frame: {frame.width}x{frame.height}"), seen.set()),
             )
 
             # Start an interactive stream and capture the stream ID
@@ -268,6 +276,7 @@ def test_the_complete_workflow(sleep: Callable[[float], None], capsys: pytest.Ca
 
             # Let it run for a bit
             sleep(5)
+            assert seen.wait(PATIENCE_S)
 
             # End the stream
             client.end_stream()
@@ -278,6 +287,7 @@ def test_the_complete_workflow(sleep: Callable[[float], None], capsys: pytest.Ca
             client.disconnect()
 
         # Retrieve the recording (can be done after disconnect)
+        eventually(lambda: client.get_recording(stream_id).video_url)  # it may still be written
         recording = client.get_recording(stream_id)
 
         if recording.video_url:

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.netns, pytest.mark.skipif(bool(missing()), reason=miss
 def test_the_demo_runs_with_no_network_but_lo(tmp_path: Path) -> None:
     demo = f"exec {sys.executable} -m odyssey_proto demo --json --seconds 1 --out {tmp_path}"
     with Process([*UNSHARE, "sh", "-c", LO_UP + demo]) as process:
-        assert process.ended(2 * PATIENCE_S) == 0, process.stderr
+        assert process.ended(4 * PATIENCE_S) == 0, process.stderr
         (line,) = process.rest()
     summary = json.loads(line)
     assert summary["frames"] > 5

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from tests.conftest import MakeClient, MakeEmulator
 
 SMALL: dict[str, Any] = {"size": (512, 288), "fps": 10}
+JOB_S = 4 * PATIENCE_S
+"""The time for a job: a new process films it, at low priority."""
 
 
 def shows(frames: Iterator[VideoFrame], level: int) -> bool:
@@ -68,7 +70,7 @@ def test_a_world_is_streamed_recorded_broadcast_and_simulated(
             {"timestamp_ms": 1000, "end": {}},
         ],
         portrait=True,
-        timeout=PATIENCE_S,
+        timeout=JOB_S,
         poll=0.1,
     )
     assert (job.status, job.error_message) == ("completed", None)
@@ -99,7 +101,7 @@ def test_a_clip_is_streamed_recorded_broadcast_and_simulated(
     job = client.simulate_and_wait(
         script=[{"timestamp_ms": 0, "start": {"prompt": "A cat"}}, {"timestamp_ms": 1200, "end": {}}],
         portrait=False,
-        timeout=PATIENCE_S,
+        timeout=JOB_S,
         poll=0.1,
     )
     filmed = frames_of(str(client.get_recording(job.streams[0].stream_id).video_url))
@@ -174,7 +176,7 @@ def test_a_job_whose_world_fails_or_cannot_be_imported_says_so(
         client = make_client(make_emulator(world=world, **SMALL))
         script = [{"timestamp_ms": 0, "start": {"prompt": prompt}}, {"timestamp_ms": 500, "end": {}}]
         job = client.wait_for_simulation(
-            client.simulate(script=script, portrait=False).job_id, timeout=PATIENCE_S, poll=0.1
+            client.simulate(script=script, portrait=False).job_id, timeout=JOB_S, poll=0.1
         )
         assert job.status == "failed"
         assert text in str(job.error_message)

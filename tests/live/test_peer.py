@@ -1,7 +1,9 @@
 """The peer connection against a real aiortc streamer in this process, over UDP on the loopback address."""
 
 import asyncio
+import collections
 import gc
+import itertools
 import os
 import re
 import shutil
@@ -670,6 +672,8 @@ class TestLoss:
     ) -> None:
         monkeypatch.setattr(path_search, "_PATH_DEADLINE_S", 0.1)
         server = IceServer(urls="turn:no.such.name.invalid", username="user", credential="secret-4711")
+        peer.prepare([server])
+        eventually(lambda: peer.notes)  # the name has been looked up, which may take longer than the search
         peer.answer(streamer.offer, [server]).result(GENEROUS)  # the streamer never hears of it
         _, _, error = heard.wait("lost", "ice_failed")
         assert str(error) == (
@@ -679,19 +683,16 @@ class TestLoss:
         assert error.recoverable
 
     def test_a_connection_is_not_given_up_once_it_is_there(
-        self, peer: Peer, streamer: Streamer, heard: Heard, monkeypatch: pytest.MonkeyPatch
+        self,
+        loop: BackgroundLoop,
+        peer: Peer,
+        streamer: Streamer,
+        heard: Heard,
+        monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        watched = threading.Event()
-        watch = Peer._watch_path
-
-        async def note(self: Peer) -> None:
-            await watch(self)
-            watched.set()
-
-        monkeypatch.setattr(path_search, "_PATH_DEADLINE_S", 1.0)
-        monkeypatch.setattr(Peer, "_watch_path", note)
         connect(peer, streamer, heard)
-        assert watched.wait(GENEROUS)
+        monkeypatch.setattr(path_search, "_PATH_DEADLINE_S", 0.0)
+        loop.run(peer._watch_path(), GENEROUS)
         assert "lost" not in heard.kinds()
 
     def test_nothing_is_told_after_the_close(self, peer: Peer, streamer: Streamer, heard: Heard) -> None:
@@ -714,7 +715,8 @@ class SilentTurn(asyncio.DatagramProtocol):
     """A TURN server that grants an allocation and then stops answering."""
 
     def __init__(self) -> None:
-        self.allocations = 0
+        self.allocations: set[bytes] = set()
+        """The transactions: a request is sent again if the answer takes half a second."""
         self.given_back = threading.Event()
 
     @classmethod
@@ -731,7 +733,7 @@ class SilentTurn(asyncio.DatagramProtocol):
         if request.message_method is not stun.Method.ALLOCATE:
             self.given_back.set()
             return
-        self.allocations += 1
+        self.allocations.add(request.transaction_id)
         response = stun.Message(
             message_method=stun.Method.ALLOCATE,
             message_class=stun.Class.RESPONSE,
@@ -751,19 +753,32 @@ class Remains:
         gc.collect()
         self.before = self._count()
 
-    def _count(self) -> tuple[list[str], int]:
-        return sorted(thread.name for thread in threading.enumerate()), len(list(Path("/proc/self/fd").iterdir()))
+    def _count(self) -> collections.Counter[str]:
+        found = collections.Counter(thread.name for thread in threading.enumerate())
+        found["descriptors"] = len(list(Path("/proc/self/fd").iterdir()))
+        return found
 
     async def _tasks(self) -> list[str]:
         return [repr(task) for task in asyncio.all_tasks() - {asyncio.current_task()}]
 
     def assert_none(self) -> None:
         assert self.loop.run(self._tasks(), GENEROUS) == []
-        # The system's lookup of a name cannot be interrupted; its thread ends later than everything else.
-        eventually(lambda: all(thread.name != "odyssey-lookup" for thread in threading.enumerate()))
-        if self._count() != self.before:
-            gc.collect()
-        assert self._count() == self.before
+        left = collections.Counter[str]()
+        looks = itertools.count(1)
+
+        def is_clean() -> bool:
+            # A lookup of a name cannot be interrupted, nor an encoder: their threads end later than all else.
+            # Something may also have ended that an earlier test left behind.
+            left.clear()
+            left.update(self._count() - self.before)
+            if left and next(looks) % 20 == 0:
+                gc.collect()
+            return not left
+
+        try:
+            eventually(is_clean)
+        except AssertionError:
+            raise AssertionError(f"left behind: {left}") from None
 
 
 class TestClose:
@@ -892,7 +907,7 @@ class TestClose:
             given = [IceServer(urls=urls, username="user", credential="secret")]
             assert " typ relay" in peer.answer(streamer.offer, given).result(GENEROUS)
             peer.close(timeout=0.1).result(GENEROUS)  # aiortc alone: 40 s for each
-            assert [server.allocations for server in servers] == [1, 1]
+            assert [len(server.allocations) for server in servers] == [1, 1]
             for server in servers:
                 streamer.loop.call_soon(server.transport.close)
             streamer.close()
@@ -1016,7 +1031,7 @@ def program(then: str, *, loopback: bool = True) -> str:
 class TestInterpreter:
     def test_a_program_that_ends_without_closing_ends_in_silence(self) -> None:
         done = subprocess.run(
-            [sys.executable, "-c", program("")], capture_output=True, text=True, timeout=GENEROUS, check=False
+            [sys.executable, "-c", program("")], capture_output=True, text=True, timeout=4 * GENEROUS, check=False
         )
         assert (done.returncode, done.stdout, done.stderr) == (0, "connected\n", "")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import signal
+import statistics
 import threading
 from typing import TYPE_CHECKING, Final
 
@@ -30,8 +31,13 @@ ENDS_WITHIN_S: Final = 8.0
 FRAME_MS: Final = 50
 UNEVEN_MS: Final = 1
 """The rounding to whole ms."""
-LATE_MS: Final = 1000
-"""How late the emulator may paint a picture on a busy machine; its time stamp is when it was due."""
+MOST_UNEVEN: Final = 3
+"""How many steps of a file may be uneven: frames that catch up after one that a busy machine held up, such as the
+first, are placed by their arrival (`odyssey_proto._video.media_clock`)."""
+LATE_MS: Final = 500
+"""How much later than usual a busy emulator may paint a picture. Its time is when it was due, its stamp is not."""
+MOST_LATE: Final = 2
+"""How many pictures of a file may be later than that: after each, those that were due meanwhile are left out."""
 
 
 @pytest.fixture
@@ -49,19 +55,21 @@ def read(path: Path) -> list[tuple[int, Stamp]]:
 def assert_real_time(found: list[tuple[int, Stamp]], *, whole: bool = True, even: bool = True) -> None:
     """The times in a file are those of the pictures: of one stream, over one connection.
 
-    They are not ``even`` if frames had to catch up, as after a first frame that a busy machine decoded late: then
-    their arrival decides (`odyssey_proto._video.media_clock`).
+    Without ``even``, any number of steps may be uneven.
     """
-    first_ms, first = found[0]
     if whole:
-        assert first_ms == 0
-    for at_ms, stamped in found:
+        assert found[0][0] == 0
+    uneven = []
+    for (before_ms, before), (at_ms, stamped) in itertools.pairwise(found):
+        step_ms, least_ms = at_ms - before_ms, FRAME_MS * (stamped.frame_number - before.frame_number)
         # A busy streamer skips time, but no number.
-        passed_ms, number = at_ms - first_ms, stamped.frame_number - first.frame_number
-        if even:
-            assert passed_ms >= FRAME_MS * number - UNEVEN_MS
-            assert (passed_ms + UNEVEN_MS) % FRAME_MS <= 2 * UNEVEN_MS
-        assert abs(passed_ms - (stamped.time_ms - first.time_ms)) < LATE_MS
+        if step_ms < least_ms - UNEVEN_MS or (step_ms + UNEVEN_MS) % FRAME_MS > 2 * UNEVEN_MS:
+            uneven.append((before_ms, at_ms))
+    assert not even or len(uneven) <= MOST_UNEVEN, uneven
+    late_ms = [stamped.time_ms - at_ms for at_ms, stamped in found]
+    usual_ms = statistics.median(late_ms)
+    late = [each - usual_ms for each in late_ms if abs(each - usual_ms) >= LATE_MS]
+    assert len(late) <= MOST_LATE, late
 
 
 def numbers(found: list[tuple[int, Stamp]]) -> list[int]:
@@ -125,10 +133,11 @@ def test_a_lost_connection_is_a_gap_in_it(emulator: Emulator, session: Session, 
     found = read(path)
     steps = [later[0] - earlier[0] for earlier, later in itertools.pairwise(found)]
     assert gaps_ms
-    for gap_ms in gaps_ms:
-        assert min(abs(step - gap_ms) for step in steps) <= UNEVEN_MS
-    jump = steps.index(max(steps))
-    assert_real_time(found[: jump + 1], even=len(gaps_ms) == 1)
+    # Those are as long in the file as they were at the sender; only the ordered one is as long as here.
+    off_ms = [min(abs(step - gap_ms) for gap_ms in gaps_ms) for step in steps]
+    jump = off_ms.index(min(off_ms))
+    assert off_ms[jump] <= UNEVEN_MS
+    assert_real_time(found[: jump + 1])
     assert_real_time(found[jump + 1 :], whole=False, even=False)
 
 
@@ -137,9 +146,9 @@ def test_a_streamer_that_pauses_is_a_gap_in_it(emulator: Emulator, session: Sess
     with session.record(path) as recording:
         session.start_stream("A cat", portrait=False)
         eventually(lambda: recording.frames >= 20)
-    steps = [later[0] - earlier[0] for earlier, later in itertools.pairwise(read(path))]
-    assert max(steps) > 1000
-    assert sorted(steps)[-2] < 500
+    found = read(path)
+    assert max(later[0] - earlier[0] for earlier, later in itertools.pairwise(found)) > 1000
+    assert_real_time(found)
 
 
 def test_leaving_the_session_finishes_it(session: Session, path: Path) -> None:
@@ -165,9 +174,10 @@ def test_a_session_that_fails_leaves_what_had_come(
     emulator: Emulator, make_client: MakeClient, path: Path
 ) -> None:
     session = make_client(emulator, reconnect=False).connect()
-    emulator.faults.add(Fault(step="media", action="drop", after=12))
     with session.record(path) as recording:
         session.start_stream("A cat", portrait=False)
+        eventually(lambda: recording.frames > 5)
+        emulator.faults.add(Fault(step="media", action="drop"))
         with pytest.raises(OdysseyConnectionError):
             session.wait(timeout=SOON_S)
     assert recording.frames == len(read(path)) > 5
@@ -184,20 +194,23 @@ def test_it_can_be_begun_and_ended_by_handlers(client: Odyssey, path: Path) -> N
     session.interact("Night")
     eventually(lambda: not made[0].is_recording)
     made[0].close()
-    assert numbers(read(path))[0] == 0
+    # The first frames may have come before the handler was called.
+    assert len(read(path)) == made[0].frames >= 5
 
 
 def test_several_at_once_and_a_slow_iterator_do_not_disturb_each_other(
     session: Session, tmp_path: Path, in_background: Background
 ) -> None:
     session.start_stream("A cat", portrait=False)
-    lossless = session.frames("error", 64, timeout=SOON_S)
     idle = session.frames()
     with session.record(tmp_path / "a.mp4") as first, session.record(tmp_path / "b.mp4") as second:
+        lossless = session.frames("error", 64, timeout=SOON_S)
         assert len(in_background(take, lossless, 30).result(PATIENCE_S)) == 30
     assert next(idle).dropped_before > 0
     assert (first.dropped, second.dropped) == (0, 0)
-    assert set(numbers(read(tmp_path / "a.mp4"))[2:-2]) <= set(numbers(read(tmp_path / "b.mp4")))
+    longer, shorter = numbers(read(tmp_path / "a.mp4")), numbers(read(tmp_path / "b.mp4"))
+    # The second begins later, and ends before the first does.
+    assert [number for number in longer if shorter[0] <= number <= shorter[-1]] == shorter
 
 
 def test_a_place_that_cannot_be_written_is_told_at_once_and_harms_nothing(

@@ -18,7 +18,7 @@ from odyssey_proto import (
 )
 from odyssey_proto.emulator._faults.script import Fault
 from tests.support.leaks import nothing_left
-from tests.support.processes import sessions_are_free
+from tests.support.processes import PATIENCE_S, sessions_are_free
 from tests.support.servers import Connection, HttpServer, Request, answer, json_answer
 
 if TYPE_CHECKING:
@@ -29,6 +29,11 @@ if TYPE_CHECKING:
 
 TOKEN = "POST /sessions/token"
 NO_QUEUE = AdvancedConfig(queue_timeout_s=0)
+
+
+@pytest.fixture(autouse=True)
+def _giving_back_has_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("odyssey_proto._rest.minting._GIVING_BACK_S", PATIENCE_S)
 
 
 def refused_credentials(emulator: Emulator, fault: Fault, timeout: float = 30) -> OdysseyConnectionError:
@@ -56,7 +61,8 @@ def test_a_session_without_a_token_is_free_at_once(fault: dict[str, Any], emulat
 
 
 def test_a_session_whose_token_takes_too_long_is_free_at_once(emulator: Emulator) -> None:
-    error = refused_credentials(emulator, Fault(step=TOKEN, action="hang"), timeout=1)
+    # Long enough for the calls before, also on a busy machine.
+    error = refused_credentials(emulator, Fault(step=TOKEN, action="hang"), timeout=5)
     assert type(error) is OdysseyConnectionTimeoutError
     assert sessions_are_free(emulator.api_url, emulator.api_key)
 

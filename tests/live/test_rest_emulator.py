@@ -69,7 +69,8 @@ def test_a_batch_gives_a_stream_for_each_script(client: Odyssey) -> None:
     assert sorted(stream.script_index for stream in job.streams) == [0, 1]
 
 
-def test_many_jobs_are_awaited_together(client: Odyssey) -> None:
+def test_many_jobs_are_awaited_together(emulator: Emulator, client: Odyssey) -> None:
+    emulator.faults.load({"step": "job", "action": "hold", "after": 3, "times": 2})  # they wait until cancelled
     made = [client.simulate(script=SHORT[:1]).job_id for _ in range(5)]
     told: list[str] = []
     for job_id in made[3:]:

@@ -11,7 +11,7 @@ import pytest
 from odyssey_proto import AdvancedConfig, Odyssey, OdysseyAuthError, OdysseyConnectionError
 from odyssey_proto.emulator._server import Emulator
 from tests.support.leaks import nothing_left
-from tests.support.processes import PATIENCE_S
+from tests.support.processes import PATIENCE_S, eventually
 from tests.support.servers import Connection, HttpServer, Request, answer
 
 if TYPE_CHECKING:
@@ -24,6 +24,12 @@ ROUTE = "POST /telemetry"
 def _nothing_is_left() -> Iterator[None]:
     with nothing_left():
         yield
+
+
+@pytest.fixture
+def _the_last_events_have_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A client that is closed waits until its events are sent."""
+    monkeypatch.setattr("odyssey_proto._rest.telemetry._LAST_EVENTS_S", PATIENCE_S)
 
 
 def refused(server: HttpServer, **options: Any) -> OdysseyAuthError:
@@ -48,9 +54,11 @@ def test_nothing_is_told_unless_the_user_asks() -> None:
         assert server.received(ROUTE) == []
 
 
+@pytest.mark.usefixtures("_the_last_events_have_time")
 def test_a_failure_is_told_in_its_kind_without_the_key() -> None:
     with HttpServer({ROUTE: answer(status="202 Accepted")}) as server:
         error = refused(server, enable_telemetry=True)
+        eventually(lambda: len(events(server)) > 1)
         first, second = events(server)
         assert first["event"] == "session_connecting"
         assert (second["error_type"], second["error_message"]) == ("auth", error.message)
@@ -60,6 +68,7 @@ def test_a_failure_is_told_in_its_kind_without_the_key() -> None:
         assert "authorization" not in server.received(ROUTE)[0].headers
 
 
+@pytest.mark.usefixtures("_the_last_events_have_time")
 def test_a_session_is_told_from_its_beginning_to_its_end() -> None:
     told: list[dict[str, Any]] = []
     with Emulator() as emulator, HttpServer() as server:
@@ -82,6 +91,7 @@ def test_a_session_is_told_from_its_beginning_to_its_end() -> None:
     ]
 
 
+@pytest.mark.usefixtures("_the_last_events_have_time")
 def test_a_session_that_its_user_left_by_itself_is_told_before_the_next() -> None:
     told: list[tuple[str, str | None]] = []
     with (
@@ -138,6 +148,8 @@ def test_nobody_waits_for_a_service_that_does_not_answer(monkeypatch: pytest.Mon
 
 
 def test_a_queue_that_is_full_drops(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("odyssey_proto._rest.telemetry._EVENT_TIMEOUT_S", 10 * PATIENCE_S)
+
     def hang(connection: Connection, _: Request) -> None:
         connection.hang()
 

@@ -13,6 +13,7 @@ from odyssey_proto import (
     OdysseyConnectionTimeoutError,
 )
 from odyssey_proto.emulator._faults.script import Fault
+from tests.support.live import timed_out
 from tests.support.processes import PATIENCE_S, script
 
 if TYPE_CHECKING:
@@ -107,12 +108,12 @@ def test_a_connect_that_waits_for_nothing_says_what_it_waited_for(
     emulator: Emulator, client: Odyssey, make_client: MakeClient
 ) -> None:
     session = client.connect()
-    with pytest.raises(OdysseyConnectionTimeoutError) as caught:
-        make_client(emulator).connect(wait_for_slot=True, timeout=1)
-    assert str(caught.value).startswith(
-        "Not connected within 1 s, still waiting for another session of the account to end; the previous attempt: "
+    error, timeout_s = timed_out(
+        make_client(emulator), lambda error: "waiting for another session" in str(error), wait_for_slot=True
     )
-    assert f"session {session.session_id} of another Odyssey object" in str(caught.value)
+    waiting = "still waiting for another session of the account to end; the previous attempt: "
+    assert str(error).startswith(f"Not connected within {timeout_s:g} s, {waiting}")
+    assert f"session {session.session_id} of another Odyssey object" in str(error)
 
 
 def test_a_connect_that_waits_does_not_wait_for_the_end_of_the_month(emulator: Emulator, client: Odyssey) -> None:
@@ -127,7 +128,11 @@ def test_a_queue_of_a_second_and_a_half_asks_at_its_end(
 ) -> None:
     emulator = make_emulator(streamers=0)
     client = make_client(emulator, queue_timeout_s=1.5)
-    emulator.faults.add(Fault(step="POST /sessions/request", action="answer", status=503, times=3))
-    with pytest.raises(OdysseyConnectionTimeoutError, match=r"Timed out waiting for a streamer after 1\.5 s"):
-        client.connect()
+    for _ in range(5):  # if the first two answers take half a second, on a busy machine, there is no third request
+        emulator.faults.clear()
+        emulator.faults.add(Fault(step="POST /sessions/request", action="answer", status=503, times=3))
+        with pytest.raises(OdysseyConnectionTimeoutError, match=r"Timed out waiting for a streamer after 1\.5 s"):
+            client.connect()
+        if not emulator.faults.pending:
+            break
     assert not emulator.faults.pending, "it asked at 0, 1 and 1.5 s"

@@ -234,7 +234,7 @@ def test_leaving_tells_the_server(emulator: Emulator, info: BroadcastInfo) -> No
     assert watched_by(emulator) == 1
     assert spectator.is_connected
     spectator.disconnect()
-    assert watched_by(emulator) == 0
+    eventually(lambda: watched_by(emulator) == 0)  # leaving waits half a second for the answer, no longer
     assert not spectator.is_connected
     assert spectator.peer_connection is None
 
@@ -252,6 +252,7 @@ def test_disconnecting_twice_and_from_many_threads_is_disconnecting_once(
     for leaving in [in_background(spectator.disconnect) for _ in range(8)]:
         leaving.result(PATIENCE_S)
     spectator.disconnect()
+    eventually(lambda: over)
     assert over == [None]
 
 
@@ -283,7 +284,7 @@ def test_the_client_watches_and_ends_it_when_closed(
     next(spectator.frames(timeout=PATIENCE_S))
     client.close()
     assert not spectator.is_connected
-    assert watched_by(emulator) == 0
+    eventually(lambda: watched_by(emulator) == 0)
 
 
 @pytest.mark.parametrize("way", ["WebRTC", "HLS"])
@@ -466,6 +467,7 @@ def test_an_admission_that_fails_is_told_and_the_next_one_works(
     with pytest.raises(OdysseyConnectionError) as told:
         connect_to_stream(info.webrtc_url, info.spectator_token, timeout=3)
     assert told.value.code
+    emulator.faults.clear()  # a busy machine may not have got there in time
     with spectate(info) as spectator:
         next(spectator.frames(timeout=PATIENCE_S))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -43,9 +44,11 @@ def test_where_webrtc_fails_hls_shows_every_frame_in_order(client: Odyssey, info
         assert spectator.peer_connection is None
         frames = spectator.frames("error", queue_size=1000, timeout=PATIENCE_S)
         seen = [stamp.read(next(frames).data) for _ in range(40)]
+        gaps = spectator.stats().gaps
     numbers = [one.frame_number for one in seen if one is not None]
     assert len(numbers) == 40
-    assert numbers == sorted(set(numbers))
+    # A broadcast that stands still on a busy machine is lost, and joined again a few segments back.
+    assert sum(later <= earlier for earlier, later in itertools.pairwise(numbers)) <= gaps
 
 
 def test_frames_come_at_their_pace_although_segments_come_at_once(client: Odyssey, info: BroadcastInfo) -> None:
@@ -53,8 +56,9 @@ def test_frames_come_at_their_pace_although_segments_come_at_once(client: Odysse
         frames = spectator.frames("error", queue_size=1000, timeout=PATIENCE_S)
         seen = [next(frames) for _ in range(30)]
     shown_ms = seen[-1].timestamp_ms - seen[0].timestamp_ms
-    arrived_ms = (seen[-1].received_at - seen[0].received_at) * 1000
-    assert arrived_ms > 0.8 * shown_ms
+    # A busy machine holds some up. If all came at once, the first half would be as late as that half is long.
+    late_ms = sorted(frame.received_at * 1000 - frame.timestamp_ms for frame in seen)
+    assert late_ms[len(late_ms) // 2] - late_ms[0] < 0.2 * shown_ms
 
 
 def test_it_ends_with_the_broadcast(client: Odyssey, broadcast: Broadcaster, info: BroadcastInfo) -> None:
@@ -118,7 +122,8 @@ PLAYLISTS = {
 
 
 @pytest.mark.parametrize("playlist", PLAYLISTS)
-def test_a_playlist_that_is_none_is_told(client: Odyssey, playlist: str) -> None:
+def test_a_playlist_that_is_none_is_told(emulator: Emulator, make_client: MakeClient, playlist: str) -> None:
+    client = make_client(emulator, ice_servers=[])  # asking a host that is not there takes half of the time
     with HttpServer({"GET /live.m3u8": PLAYLISTS[playlist], "GET /video": answer(b"\0" * 5000)}) as server:
         # The error states why WebRTC failed; the error of HLS is in the log.
         with pytest.raises(OdysseyConnectionError) as told:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.only_lo import LO_UP, UNSHARE, missing
-from tests.support.processes import Process
+from tests.support.processes import PATIENCE_S, Process
 
 pytestmark = [pytest.mark.netns, pytest.mark.skipif(bool(missing()), reason=missing())]
 
@@ -47,7 +47,7 @@ def test_a_broadcast_is_watched_with_no_network_but_lo(monkeypatch: pytest.Monke
     monkeypatch.chdir(Path(__file__).parents[2])
     command = [*UNSHARE, "sh", "-c", f'{LO_UP}exec "$0" -c "$1" "$2"', sys.executable, SPECTATOR, BROADCASTER]
     with Process(command) as process:
-        assert process.ended(60) == 0, process.stderr
+        assert process.ended(4 * PATIENCE_S) == 0, process.stderr
         over_webrtc, over_hls = [json.loads(line) for line in process.rest()]
     assert over_webrtc == sorted(over_webrtc)
     assert over_hls == sorted(over_hls)

@@ -75,7 +75,7 @@ def test_a_network_that_falls_silent_is_noticed_and_the_broadcast_watched_again(
             until(events, StatusChanged, status=ConnectionStatus.CONNECTED)
             gaps = [event for event in until(events, GapEvent) if isinstance(event, GapEvent)]
             eventually(lambda: next(frames).timestamp_ms - before.timestamp_ms >= gaps[0].seconds * 1000)
-            assert spectator.stats().gaps == 1
+            assert spectator.stats().gaps >= 1  # a busy machine may make others
             assert spectator.stats().reconnects == 1
             assert not over.is_set()
         assert over.wait(PATIENCE_S)
@@ -199,7 +199,9 @@ def test_events_of_the_end_can_be_waited_for(quick: Odyssey, broadcast: Broadcas
     with quick.watch(broadcast.info) as spectator:
         events = spectator.events(timeout=PATIENCE_S)
         broadcast.end()
-        assert [type(event).__name__ for event in events] == ["StreamEnded", "StatusChanged"]
+        # Until then, a busy machine may have made a gap.
+        ends = [type(event).__name__ for event in events if not isinstance(event, GapEvent)]
+        assert ends == ["StreamEnded", "StatusChanged"]
         with pytest.raises(OdysseyStreamError, match="Cannot wait"):
             spectator.wait_for(StreamEnded, timeout=PATIENCE_S)
 

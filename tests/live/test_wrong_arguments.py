@@ -162,7 +162,12 @@ def rig() -> Iterator[Rig]:
     heard = Counting()
     service = Emulator(fps=1, simulation_workers=0, record=False, size=(512, 64))
     service.faults = heard
-    with service, Odyssey(service.api_key, api_url=service.api_url) as client, client.connect() as session:
+    with (
+        service,
+        # It prepares no other link beside one that stands still on a busy machine: that takes calls.
+        Odyssey(service.api_key, api_url=service.api_url, reconnect=False) as client,
+        client.connect() as session,
+    ):
         session.start_stream("A cat", broadcast=True)
         spectator = client.watch(session.wait_for_broadcast())
         heard.steps.clear()

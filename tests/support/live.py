@@ -63,13 +63,13 @@ def frame_has_come(session: Session, index: int) -> bool:
 
 
 def timed_out(
-    client: Odyssey, is_there: Callable[[OdysseyConnectionTimeoutError], object]
+    client: Odyssey, is_there: Callable[[OdysseyConnectionTimeoutError], object], **options: Any
 ) -> tuple[OdysseyConnectionTimeoutError, float]:
     """Return the error of a connect that hangs, and its timeout in s, in which this machine gets there."""
     timeout_s = 0.5
     while timeout_s < PATIENCE_S:
         with pytest.raises(OdysseyConnectionTimeoutError) as caught:
-            client.connect(timeout=timeout_s)
+            client.connect(timeout=timeout_s, **options)
         if is_there(caught.value):
             return caught.value, timeout_s
         timeout_s *= 2

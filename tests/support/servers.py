@@ -156,8 +156,8 @@ class Connection:
             (size,) = struct.unpack("!H", self.read(2))
         elif size == 127:
             (size,) = struct.unpack("!Q", self.read(8))
-        mask = self.read(4)
-        return first & 15, bytes(byte ^ mask[index % 4] for index, byte in enumerate(self.read(size)))
+        mask = (self.read(4) * (size // 4 + 1))[:size]
+        return first & 15, (int.from_bytes(self.read(size)) ^ int.from_bytes(mask)).to_bytes(size)
 
     def read_message(self) -> Any:
         """Read one text message of the client, parsed."""

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+import os
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import av
 import numpy as np
@@ -10,9 +13,11 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
-__all__ = ["SHARED", "Fickle", "Levels", "clip", "level_of", "levels", "pictures"]
+__all__ = ["GATE", "SHARED", "Fickle", "Gated", "Levels", "clip", "level_of", "levels", "pictures"]
+
+GATE: Final = "ODYSSEY_TESTS_GATE"
+"""Variable of the environment with the file for which `Gated` waits."""
 
 
 class Levels:
@@ -35,6 +40,16 @@ class Levels:
         picture = np.full((self.size[1], self.size[0], 3), self.level, np.uint8)
         picture[:, self.size[0] // 2 :] //= 2
         return picture
+
+
+class Gated(Levels):
+    """The same world, whose second picture waits until the file that `GATE` names is there."""
+
+    def picture(self, t: float) -> np.ndarray[Any, Any]:
+        """Wait, and return the picture."""
+        while t > 0 and not Path(os.environ[GATE]).exists():
+            time.sleep(0.01)
+        return super().picture(t)
 
 
 class Fickle:

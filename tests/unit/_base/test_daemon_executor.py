@@ -54,6 +54,15 @@ def test_an_idle_thread_is_used_again(executor: DaemonExecutor) -> None:
     assert len(own_threads()) == 1
 
 
+def test_calls_run_side_by_side_after_an_idle_time(executor: DaemonExecutor) -> None:
+    executor.submit(len, "").result(GENEROUS)
+    assert executor._idle.acquire(timeout=GENEROUS)
+    executor._idle.release()
+    meeting = threading.Barrier(2)
+    calls = [executor.submit(meeting.wait, GENEROUS) for _ in range(2)]
+    assert sorted(call.result(GENEROUS) for call in calls) == [0, 1]
+
+
 def test_calls_run_side_by_side_and_those_beyond_the_most_threads_wait(executor: DaemonExecutor) -> None:
     most = min(32, (os.cpu_count() or 1) + 4)
     goes_on = threading.Event()

@@ -395,11 +395,13 @@ class TestWindingUp:
         assert order == ["owner has ended", "library task cancelled"]
 
     def test_worker_threads_of_the_executor_are_gone(self, loop: BackgroundLoop) -> None:
-        async def work() -> str:
-            return await asyncio.get_running_loop().run_in_executor(None, lambda: threading.current_thread().name)
+        async def work() -> threading.Thread:
+            return await asyncio.get_running_loop().run_in_executor(None, threading.current_thread)
 
-        assert loop.run(work(), GENEROUS).startswith("odyssey-test-worker")
+        worker = loop.run(work(), GENEROUS)
+        assert worker.name.startswith("odyssey-test-worker")
         loop.stop(GENEROUS)
+        worker.join(GENEROUS)  # the loop has told it to end, and waits for it only a moment
         assert threads_named("odyssey-test") == []
 
     def test_async_generators_are_closed(self, loop: BackgroundLoop) -> None:
@@ -571,7 +573,9 @@ class TestInterpreterExit:
             "        ready.set(); await asyncio.sleep(1000)\n"
             "    finally:\n"
             "        print('ended in order', flush=True)\n"
-            "loop = BackgroundLoop(); loop.start(); loop.submit(work()); ready.wait()\n"
+            "class Patient(BackgroundLoop):\n"
+            "    def stop(self): return super().stop(20)  # the usual second is too short on a busy machine\n"
+            "loop = Patient(); loop.start(); loop.submit(work()); ready.wait()\n"
         )
         assert (done.returncode, done.stdout, done.stderr) == (0, "ended in order\n", "")
 

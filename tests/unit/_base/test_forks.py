@@ -86,6 +86,8 @@ LOADING: Final = """
 import os, signal, sys, threading, time
 import odyssey_proto
 from odyssey_proto import Odyssey
+from odyssey_proto._base import forks
+forks._LOADING_S = 50.0  # a busy machine loads slowly
 
 name = sys.argv[1]
 found = threading.Event()

@@ -27,6 +27,13 @@ LIMIT_S: Final = 30.0
 REFUSED: Final = json_answer({"detail": "Not authenticated"}, "401 Unauthorized")
 
 
+@pytest.fixture(autouse=True)
+def _regions_have_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let regions be listed, and answer in time, on a busy machine, too."""
+    monkeypatch.setattr("odyssey_proto._net.service_api.LISTING_TIMEOUT_S", 10.0)
+    monkeypatch.setattr("odyssey_proto._net.regions._PING_TIMEOUT_S", 10.0)
+
+
 @contextlib.contextmanager
 def patient(url: str, key: str | None = KEY) -> Iterator[Patient]:
     with contextlib.closing(Patient(key, url)) as made:

@@ -293,7 +293,7 @@ def test_a_lost_link_is_followed_by_another_and_calls_wait_for_it(service: FakeS
     service.links[0].fail(LOST)
     assert commands.interact(driver, UPDATE, PATIENCE_S) == "It rains"
     assert len(service.links) == 2
-    assert "close" in service.links[0].did
+    eventually(lambda: "close" in service.links[0].did)  # a worker does it
     kinds = [type(events.get(Deadline(PATIENCE_S, MonotonicClock()))).__name__ for _ in range(4)]
     assert kinds == ["StreamStarted", "StatusChanged", "ErrorOccurred", "StatusChanged"]
 
@@ -344,6 +344,7 @@ def test_a_link_is_prepared_beside_a_silent_one_and_opened_when_that_is_lost(ser
 
 def test_a_link_that_is_not_needed_after_all_is_closed(service: FakeService) -> None:
     driver, clock = silent(service, 4)
+    eventually(lambda: [link.did for link in service.links[1:]] == [["prepare"]])
     for _ in range(12):
         assert service.links[0].packets is not None
         service.links[0].packets += 1
@@ -373,14 +374,14 @@ def test_a_link_that_is_being_prepared_ends_with_the_session(service: FakeServic
         clock.time += 0.2
         driver.post(None)
     driver.join(PATIENCE_S)
-    assert service.links[1].did == ["prepare", "close"]
+    eventually(lambda: service.links[1].did == ["prepare", "close"])  # the driver waits for it only so long
 
 
 # --- the end
 
 
 def test_leaving_says_goodbye_closes_the_link_and_releases_everything(service: FakeService) -> None:
-    driver = connected(service)
+    driver = connected(service, clock=HandClock())  # it does not lose patience with a busy machine
     driver.start_leaving()
     driver.join(PATIENCE_S)
     assert driver.ended.is_set()
@@ -504,7 +505,7 @@ def test_a_fault_of_the_core_ends_the_session_and_answers_those_who_wait(
         waiting.result(PATIENCE_S)
     assert told.value.code == "internal"
     assert driver.ended.wait(PATIENCE_S)
-    assert "close" in service.links[0].did or "cut" in service.links[0].did
+    eventually(lambda: {"close", "cut"} & {*service.links[0].did})  # a worker does it, or the driver
     assert "the driver of a connection failed" in caplog.text
 
 

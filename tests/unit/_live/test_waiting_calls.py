@@ -91,7 +91,10 @@ def test_a_call_that_was_answered_just_before_the_end_returns(inbox: Inbox) -> N
     assert inbox.ask() == "just in time"
 
 
-def test_a_call_that_takes_too_long_is_given_up_and_has_had_its_effects_when_it_raises(inbox: Inbox) -> None:
+def test_a_call_that_takes_too_long_is_given_up_and_has_had_its_effects_when_it_raises(
+    inbox: Inbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("odyssey_proto._live.waiting_calls._ABANDONED_WITHIN_S", PATIENCE_S)
     effects = threading.Event()
 
     def drive(item: inputs.Input) -> None:

@@ -23,6 +23,13 @@ def server() -> Iterator[HttpServer]:
 
 
 @pytest.fixture
-def api(server: HttpServer) -> Iterator[ServiceApi]:
+def regions_have_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let regions be listed, and answer in time, on a busy machine, too."""
+    monkeypatch.setattr("odyssey_proto._net.service_api.LISTING_TIMEOUT_S", 10.0)
+    monkeypatch.setattr("odyssey_proto._net.regions._PING_TIMEOUT_S", 10.0)
+
+
+@pytest.fixture
+def api(server: HttpServer, regions_have_time: None) -> Iterator[ServiceApi]:
     with made_api(server) as made:
         yield made

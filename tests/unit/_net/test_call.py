@@ -92,7 +92,7 @@ def test_a_call_without_a_limit_or_with_an_endless_one_waits_without_timeout(sec
 
 
 def test_a_pause_is_not_begun_when_the_call_ends_before_it() -> None:
-    with Call(until(1.0)) as call:
+    with Call(until(LONG / 2)) as call:
         assert not call.pause(LONG)
         assert call.pause(0.001)
     with Call(until(None)) as call:

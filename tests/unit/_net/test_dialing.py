@@ -16,6 +16,7 @@ from odyssey_proto._base.hosts import is_loopback
 from odyssey_proto._net import dialing
 from odyssey_proto._net.call import Call
 from odyssey_proto._net.dialing import dial, is_on_its_way, look_up
+from tests.support.clocks import Time
 from tests.support.leaks import nothing_left
 from tests.support.servers import Connection, Server
 
@@ -101,9 +102,14 @@ def test_a_name_that_cannot_be_one_is_an_error() -> None:
 
 
 def test_a_lookup_that_hangs_is_given_up_in_time_with_a_warning(caplog: pytest.LogCaptureFixture) -> None:
-    answer = threading.Event()
-    with Call(until(0.05)) as call, pytest.raises(TimeoutError):
-        look_up("slow.example", 80, call, resolve=lambda *_, **__: [answer.wait(LONG)])
+    answer, clock = threading.Event(), Time()
+
+    def resolve(*_: Any, **__: Any) -> list[Any]:
+        clock.at += 1  # the time of the call is over, and not before the lookup has begun
+        return [answer.wait(LONG)]
+
+    with Call(Deadline(0.05, clock)) as call, pytest.raises(TimeoutError):
+        look_up("slow.example", 80, call, resolve=resolve)
     assert "the lookup of slow.example was given up" in caplog.text
     answer.set()
 

@@ -212,7 +212,7 @@ def test_closing_sends_what_waits_and_then_the_goodbye() -> None:
     with SignalingServer(script) as server, connected(server, heard) as connection:
         connection.send(wire.Keepalive())
         connection.send(wire.ClientDisconnecting())
-        connection.close()
+        connection.close(timeout=LONG)
     assert received == ["keepalive", "client_disconnecting", (8, b"\x03\xe8Client disconnect")]
     assert heard.rest() == [SignalingEnd(1000, "Client disconnect", True, None)]
 
@@ -229,7 +229,7 @@ def test_closing_wakes_a_reader_whose_server_is_silent() -> None:
 def test_closing_again_and_from_many_threads_is_one_close() -> None:
     heard = Heard()
     with SignalingServer() as server, connected(server, heard) as connection:
-        threads = [threading.Thread(target=connection.close) for _ in range(8)]
+        threads = [threading.Thread(target=connection.close, kwargs={"timeout": LONG}) for _ in range(8)]
         for thread in threads:
             thread.start()
         for thread in threads:
@@ -292,7 +292,7 @@ def test_messages_after_the_close_are_dropped_both_ways(caplog: pytest.LogCaptur
 
     heard = Heard()
     with SignalingServer(script) as server, connected(server, heard) as connection:
-        connection.close()
+        connection.close(timeout=LONG)
         connection.send(wire.Keepalive())
         assert [type(item) for item in heard.rest()] == [SignalingEnd]
     assert received == [8]
@@ -307,7 +307,7 @@ def test_code_and_reason_of_the_goodbye_can_be_chosen() -> None:
         received.append(connection.read_frame())
 
     with SignalingServer(script) as server, connected(server, heard) as connection:
-        connection.close(4001, "ü" * 100)
+        connection.close(4001, "ü" * 100, timeout=LONG)
     assert received == [(8, b"\x0f\xa1" + "ü".encode() * 61)]
     assert heard.rest() == [SignalingEnd(4001, "ü" * 100, False, None)]
 

@@ -15,6 +15,7 @@ from odyssey_proto._base.errors import MalformedMessageError, OdysseyConnectionE
 from odyssey_proto._net import signed_file as fetch_module
 from odyssey_proto._net.http_exchange import HttpClient
 from odyssey_proto._net.signed_file import fetch
+from tests.support.clocks import Time
 from tests.support.leaks import nothing_left
 from tests.support.servers import Connection, HttpServer, Request, Server, answer
 from tests.support.tls import self_signed
@@ -216,9 +217,21 @@ def dripping(connection: Connection, _: Request) -> None:
 def test_only_silence_is_too_long_not_the_whole(
     server: HttpServer, http: HttpClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch_module, "_LONGEST_WITHOUT_BYTES_S", 1.0)  # the file takes longer than that
-    server.routes["GET /file"] = dripping
-    assert read(http, server.url + SIGNED, until(None)) == (200, b"x" * 20)
+    def send_what_is_wanted(connection: Connection, _: Request) -> None:
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n")
+        for _byte in range(20):
+            assert wanted.acquire(timeout=30)
+            connection.send(b"x")
+
+    monkeypatch.setattr(fetch_module, "_LONGEST_WITHOUT_BYTES_S", 20.0)
+    server.routes["GET /file"] = send_what_is_wanted
+    clock, wanted, content = Time(), threading.Semaphore(1), b""
+    with fetch(http, server.url + SIGNED, {}, Deadline(None, clock), Abort()) as fetched:
+        for piece in fetched.pieces:
+            content += piece
+            clock.at += 15  # the file takes longer than the longest silence
+            wanted.release()
+    assert content == b"x" * 20
 
 
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\nhalf"])

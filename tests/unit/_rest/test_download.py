@@ -121,6 +121,12 @@ def test_a_later_client_goes_on_where_an_earlier_one_was_interrupted(tmp_path: P
             raise KeyboardInterrupt
 
     with Store({"video": FILES["video"]}, cuts=(2_000_000,)) as store:
+
+        def send_and_stay(connection: Connection, request: Request) -> None:
+            store._file(connection, request)
+            connection.hang()  # so that the rest cannot come before the interrupt
+
+        store.routes["GET /files/video"] = [send_and_stay, store._file]
         with pytest.raises(KeyboardInterrupt):
             download(store, tmp_path, on_progress=interrupt)
         assert names_in(tmp_path) == ["s-1.mp4.part", "s-1.mp4.part.json"]
@@ -386,8 +392,9 @@ class TestWhereOpenFilesKeepTheirNames:
         assert names_in(tmp_path) == [NAMES["video"]]
 
     def test_a_scanner_that_has_the_file_for_a_moment_is_waited_for(
-        self, windows: _System, tmp_path: Path
+        self, windows: _System, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
+        monkeypatch.setattr(part_file, "_RELEASED_WITHIN_S", 30.0)
         windows.scans = 3
         with Store({"video": FILES["video"]}) as store:
             assert download(store, tmp_path)["video"].read_bytes() == FILES["video"]

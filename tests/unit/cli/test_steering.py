@@ -84,10 +84,16 @@ def test_what_fails_because_the_stream_has_ended_is_not_reported() -> None:
     session = _Session()
     session.may_answer.clear()
     steer, sent = steering(session, (0, "bad"))
+
+    def answer_at_the_end() -> None:
+        eventually(lambda: steer._is_over)
+        session.may_answer.set()
+
     with steer:
         steer.begin(time.monotonic())
         eventually(lambda: session.asked)
-        threading.Timer(0.05, session.may_answer.set).start()
+        threading.Thread(target=answer_at_the_end).start()
+    steer._thread.join(PATIENCE_S)
     assert sent == []
     assert not steer._thread.is_alive()
 
@@ -115,6 +121,6 @@ def test_lines_are_taken_as_they_are_typed(stdin: int) -> None:
 
 def test_without_stdin_nothing_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stdin", None)
-    before = threading.active_count()
+    before = {*threading.enumerate()}
     with typed_lines(lambda _: None):
-        assert threading.active_count() == before
+        assert {*threading.enumerate()} <= before

@@ -33,9 +33,9 @@ def lines_of(running: RunningCommand) -> list[bytes]:
 def is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+        state = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0]
+    except (ProcessLookupError, FileNotFoundError):  # it may go between the two
         return False
-    state = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0]
     return state != "Z"  # it has ended, and nobody has asked for its status
 
 
@@ -96,7 +96,8 @@ def test_what_it_has_started_ends_with_it_even_if_it_holds_the_pipes(goes_on: st
     eventually(lambda: not is_running(child), within=WAIT_S)
 
 
-def test_a_last_line_is_read_though_it_comes_after_the_end() -> None:
+def test_a_last_line_is_read_though_it_comes_after_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("odyssey_proto.conformance._command._DRAINED_WITHIN_S", WAIT_S)  # to start another Python
     late = "import time; time.sleep(1); print('late')"
     program = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {late!r}])"
     with RunningCommand(python(program), []) as running:

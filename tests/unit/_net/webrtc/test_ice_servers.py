@@ -308,6 +308,8 @@ class TestTurn:
         async def ask() -> tuple[list[Candidate], tuple[str, ...], str, int]:
             async with running(dead := Server(silent=True), alive := Server()):
                 servers = asking(dead.turn(), alive.turn())
+                servers.ask()
+                await asyncio.wait(servers._ahead, return_when=asyncio.FIRST_COMPLETED)  # that of the second
                 return await given(servers), servers.notes, dead.turn(), alive.port
 
         found, notes, dead, port = in_time(ask())
