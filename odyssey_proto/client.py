@@ -239,6 +239,8 @@ class Odyssey(RestCalls):
         try:
             if replace:
                 self.disconnect()
+            elif (connected := _connected(self._session, handlers, credentials)) is not None:
+                return connected  # by another thread, after this one had looked
             times_left = self._times_left
             self._settle_last(deadline)
             if credentials is None:

@@ -150,15 +150,18 @@ def _announce(session: Session, timeout: float) -> None:
 def _moments(
     frames: Iterator[VideoFrame], seconds: float, show: Callable[[str, float | None], None]
 ) -> Iterator[float]:
-    """Yield the time since the first picture, in s, at each picture, until ``seconds`` have passed."""
+    """Yield the time since the first picture, in s, at each picture, until ``seconds`` have passed.
+
+    The last picture is the first one after that: on a busy machine, it may be the first since a prompt was due.
+    """
     from ._output import note
 
     begun_at: float | None = None
     for _ in frames:
         now = time.monotonic()
         begun_at = now if begun_at is None else begun_at
+        show("capturing", min(1.0, (now - begun_at) / seconds))
+        yield now - begun_at
         if now - begun_at >= seconds:
             return
-        show("capturing", (now - begun_at) / seconds)
-        yield now - begun_at
     note("the service has ended the stream")

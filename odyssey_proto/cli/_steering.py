@@ -100,15 +100,18 @@ class Steering:
                 self._send(prompt, is_typed=is_typed)
 
     def _prompts(self) -> Iterator[tuple[str, bool]]:
-        """Yield each prompt when it is due."""
+        """Yield each prompt when it is due; at the end, those that were due before it, if this thread was late."""
         waiting: list[str] = []  # typed before the first picture
-        while not self._is_over:
+        while True:
+            is_last = self._is_over
             begun_at = self._begun_at
             if begun_at is not None:
                 yield from ((line, True) for line in waiting)
                 waiting.clear()
                 while self._due and self._due[0][0] <= time.monotonic() - begun_at:
                     yield self._due.pop(0)[1], False
+            if is_last:
+                return
             pause_s = None
             if begun_at is not None and self._due:
                 pause_s = max(0.0, begun_at + self._due[0][0] - time.monotonic())

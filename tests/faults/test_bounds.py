@@ -20,11 +20,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-ALL_S = 30.0  # a generous deadline, which fails a test that would hang
+ALL_S = 120.0  # a generous deadline: a busy machine takes half a minute to read what is as large as may be
 
 
 def client(server: HttpServer) -> Odyssey:
-    return Odyssey("ody_k", api_url=server.url, advanced=AdvancedConfig(queue_timeout_s=0, max_retries=0))
+    once = AdvancedConfig(queue_timeout_s=0, max_retries=0)
+    return Odyssey("ody_k", api_url=server.url, advanced=once, timeout=ALL_S)
 
 
 def refused(ask: Callable[[], object]) -> OdysseyError:

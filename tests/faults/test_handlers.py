@@ -268,6 +268,7 @@ def test_a_late_answer_to_one_of_many_callers_is_nobody_elses(
     streamer.held.add("update")
     with pytest.raises(OdysseyStreamTimeoutError):
         session.interact("Late", timeout=0.2)
+    streamer.wait_for("update")  # one that comes later would be answered at once
     calling = in_background(call_all, session, in_background)
     streamer.held.clear()
     streamer.answer("update")
@@ -282,6 +283,7 @@ def test_a_timeout_of_many_callers_is_told_to_each_once(
     streamer.held.add("update")
     outcomes = call_all(session, in_background, timeout=0.5)
     assert {type(outcome) for outcome in outcomes.values()} == {OdysseyStreamTimeoutError}
+    streamer.wait_for("update")
     streamer.held.clear()
     streamer.answer("update")
     assert session.interact("After", timeout=PATIENCE_S) == "Applied: After"
@@ -308,10 +310,9 @@ def test_a_loss_is_told_to_each_of_many_callers_and_the_next_call_works(
     streamer.held.add("update")
     calling = in_background(call_all, session, in_background)
     streamer.wait_for("update")
+    streamer.held.clear()  # before the loss: a call during a rejoin waits for its end, and is then answered
     streamer.close_socket(1011)
-    # A call during a rejoin waits for its end, and is then answered.
     eventually(lambda: streamer.links == 2)
-    streamer.held.clear()
     outcomes = calling.result(PATIENCE_S)
     for prompt, outcome in outcomes.items():
         if isinstance(outcome, OdysseyStreamError):

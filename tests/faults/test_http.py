@@ -371,7 +371,10 @@ def abort_after(event: threading.Event, abort: Abort) -> None:
         if (route, fault) != ("GET /ping", "dripping the body")  # a ping ends with the headers
     ],
 )
-def test_an_abort_ends_a_call_at_once(route: str, fault: str) -> None:
+def test_an_abort_ends_a_call_at_once(route: str, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Otherwise the calls that only help may give up before a busy machine aborts them.
+    for limit in ("regions._PING_TIMEOUT_S", "service_api.LISTING_TIMEOUT_S", "service_api._CONFIG_TIMEOUT_S"):
+        monkeypatch.setattr(f"odyssey_proto._net.{limit}", LONG)
     abort, asked = Abort(), threading.Event()
     slow = SLOW[fault]
 
@@ -408,7 +411,9 @@ def test_an_abort_ends_only_the_calls_made_with_it() -> None:
         http.session_token("s-1", until(), abort=Abort())
 
 
-def test_an_abort_ends_the_wait_before_a_repetition() -> None:
+def test_an_abort_ends_the_wait_before_a_repetition(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Long enough for a busy machine to abort it, and less than the call may take.
+    monkeypatch.setattr("odyssey_proto._net.http_exchange._REPEAT_AFTER_S", (LONG / 2,))
     abort = Abort()
     seen = threading.Event()
 

@@ -23,6 +23,7 @@ from odyssey_proto import (
 )
 from odyssey_proto.emulator._faults.script import Fault
 from tests.support.cases import run_all
+from tests.support.clocks import HandClock
 from tests.support.live import CALLS, take, timed_out
 from tests.support.processes import PATIENCE_S, eventually, sessions_are_free
 from tests.support.servers import Connection, HttpServer, Request, SignalingServer, answer, json_answer
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
 
 SOON_S: Final = 20.0
 NO_RETRY: Final = AdvancedConfig(max_retries=0, queue_timeout_s=0)
+GRACE: Final = "odyssey_proto.core.session_machine.OFFER_GRACE_S"
+"""How long another offer may take after one that cannot be read; a busy machine may take longer to send it."""
 
 REASONS: Final = {
     "streamer_not_available": "Streamer not available",
@@ -215,8 +218,9 @@ NO_USE: Final[dict[str, object]] = {**NO_OFFER, "a number": 5, "null": None, "a 
 
 @pytest.mark.parametrize("what", NO_USE)
 def test_after_an_offer_of_no_use_the_next_one_counts_or_another_attempt_is_made(
-    what: str, emulator: Emulator, make_client: MakeClient
+    what: str, emulator: Emulator, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(GRACE, 3.0)  # the first attempt waits for all of it
     patient = make_client(emulator, advanced=AdvancedConfig(max_retries=1, initial_retry_delay_ms=10))
     bad = message("offer", sdp=NO_USE[what])
     emulator.faults.add(
@@ -287,8 +291,13 @@ STRANGE: Final = {
 
 @pytest.mark.parametrize("what", STRANGE)
 def test_a_strange_message_of_the_signaling_server_is_ignored(
-    what: str, emulator: Emulator, client: Odyssey, log: pytest.LogCaptureFixture
+    what: str,
+    emulator: Emulator,
+    client: Odyssey,
+    log: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(GRACE, PATIENCE_S)
     emulator.faults.add(
         Fault(step="signaling offer", action="send", text=STRANGE[what]),
         Fault(step="stream start", action="send", text=STRANGE[what]),
@@ -375,9 +384,9 @@ def test_an_error_before_there_is_a_stream_harms_nothing(emulator: Emulator, cli
 
 @pytest.mark.parametrize("reason", REASONS)
 def test_each_reason_of_the_service_while_a_stream_runs(reason: str, emulator: Emulator, client: Odyssey) -> None:
-    emulator.faults.add(Fault(step="media", action="error", reason=reason, after=3))
     session = client.connect(timeout=SOON_S)
     session.start_stream("A cat")
+    emulator.faults.add(Fault(step="media", action="error", reason=reason))
     with pytest.raises(OdysseyConnectionError) as caught:
         session.wait(timeout=SOON_S)
     assert (str(caught.value), caught.value.code) == (REASONS[reason], reason)
@@ -438,10 +447,12 @@ def test_a_call_in_flight_ends_when_another_thread_leaves(
 def test_a_client_that_is_not_heard_of_is_told_that_it_was_cleared(
     make_emulator: MakeEmulator, make_client: MakeClient
 ) -> None:
-    emulator = make_emulator(stale_after_s=0.7)
-    client = make_client(emulator)
+    clock = HandClock()
+    emulator = make_emulator(clock=clock)
+    session = make_client(emulator).connect(timeout=SOON_S)
+    clock.time += emulator.config.stale_after_s  # in which no keepalive has come
     with pytest.raises(OdysseyConnectionError, match=r"^Streamer disconnected$"):
-        client.connect(timeout=SOON_S).wait(timeout=SOON_S)  # a busy machine may take that long to connect
+        session.wait(timeout=SOON_S)
     assert sessions_are_free(emulator.api_url, emulator.api_key)
 
 

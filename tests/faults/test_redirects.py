@@ -55,6 +55,13 @@ def _nothing_is_left() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give the calls that only help as much time as the others: a busy machine may need it."""
+    for limit in ("regions._PING_TIMEOUT_S", "service_api.LISTING_TIMEOUT_S", "service_api._CONFIG_TIMEOUT_S"):
+        monkeypatch.setattr(f"odyssey_proto._net.{limit}", 30.0)
+
+
 def moved(location: str, status: str = "307 Temporary Redirect", **headers: str) -> bytes:
     return answer(b"It is over there", status, Location=location, **headers)
 

@@ -61,6 +61,7 @@ def test_a_whole_session_is_told_in_order_on_one_thread(client: Odyssey) -> None
     applied = session.interact("Night")
     session.end_stream()
     session.disconnect()
+    eventually(lambda: "on_disconnected" in journal.names)  # disconnect() does not wait for ever
     assert journal.calls == [
         ("on_status_change", ConnectionStatus.AUTHENTICATING, None),
         ("on_status_change", ConnectionStatus.CONNECTING, None),

@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from odyssey_proto import (
+    BroadcastReady,
     CassetteError,
     ConnectionStatus,
     Odyssey,
@@ -80,6 +81,12 @@ def path(of_h264: Recorded) -> Path:
 def recorded(request: pytest.FixtureRequest) -> Recorded:
     found: Recorded = request.getfixturevalue(request.param)
     return found
+
+
+@pytest.fixture
+def pictures_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a replay report the end of a stream later: on a busy machine, that would overtake the last pictures."""
+    monkeypatch.setattr("odyssey_proto.emulator._replay.streamer._SETTLED_AFTER_S", 2.0)
 
 
 def _secrets(emulator: Emulator) -> Iterator[str]:
@@ -191,6 +198,7 @@ def test_a_client_may_ask_otherwise(path: Path, make_emulator: MakeEmulator, mak
             session.interact("And now")
 
 
+@pytest.mark.usefixtures("pictures_arrive")
 def test_what_a_client_does_not_ask_is_left_out(
     path: Path, make_emulator: MakeEmulator, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -245,7 +253,8 @@ def test_a_client_that_lost_its_connection_goes_on_where_the_tape_is(
         session.start_stream()
         before = [number_of(frame) for frame in take(pictures, FRAMES)]
         lose(emulator, session)
-        assert number_of(next(pictures)) > before[-1]
+        again = session.frames(timeout=PATIENCE_S)  # those of the new connection: the old one's are ignored by now
+        assert number_of(next(again)) > before[-1]
         assert emulator.sessions[0].connections == 2
 
 
@@ -263,7 +272,7 @@ def test_a_keyframe_that_the_tape_does_not_have_is_made(
         session.interact("Go on", timeout=PATIENCE_S)
         numbers += [number_of(frame) for frame in take(pictures, FRAMES)]
         assert numbers == of_h264.numbers
-        assert session.stats().keyframes_requested == 1
+        assert session.stats().keyframes_requested >= 1  # more if this was so slow that no picture came for 1 s
 
 
 def test_faults_befall_a_replay_too(path: Path, make_emulator: MakeEmulator, make_client: MakeClient) -> None:
@@ -293,8 +302,10 @@ def test_the_end_of_a_session_by_the_service_is_replayed(
     second = make_emulator(replay=path)
     client = make_client(second)
     with client.connect(timeout=PATIENCE_S) as session:
+        happening = session.events(timeout=PATIENCE_S)
         session.start_stream("A ship", broadcast=True)
-        info = session.wait_for_broadcast(timeout=PATIENCE_S)
+        # On the tape, the session ends so soon that wait_for_broadcast() might come too late.
+        info = next(event.info for event in happening if isinstance(event, BroadcastReady))
         assert info.webrtc_url is not None
         assert info.webrtc_url.startswith(second.api_url)
         with pytest.raises(OdysseyConnectionError) as now:
@@ -369,6 +380,7 @@ def test_calls_are_answered_as_they_were(
     assert requested == [503, 200]
 
 
+@pytest.mark.usefixtures("pictures_arrive")
 def test_a_program_that_is_killed_leaves_a_cassette(
     tmp_path: Path, emulator: Emulator, make_emulator: MakeEmulator, make_client: MakeClient
 ) -> None:
@@ -394,6 +406,7 @@ def test_a_program_that_is_killed_leaves_a_cassette(
         assert len([*pictures]) > 20
 
 
+@pytest.mark.usefixtures("pictures_arrive")
 def test_a_capture_begun_in_mid_stream_begins_with_a_keyframe(
     session: Session, tmp_path: Path, make_emulator: MakeEmulator, make_client: MakeClient
 ) -> None:

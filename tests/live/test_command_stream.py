@@ -33,6 +33,8 @@ pytestmark = pytest.mark.xdist_group("command")  # one emulator for all
 SIZE: Final = (512, 64)
 KEY: Final = "ody_command"
 COMMAND: Final = [sys.executable, "-m", "odyssey_proto"]
+GAPS: Final = {"gap"}
+"""What JSON also reports if the machine was too busy for pictures for a second."""
 
 
 @pytest.fixture(scope="module")
@@ -73,10 +75,10 @@ def test_a_prompt_becomes_a_video(capsys: pytest.CaptureFixture[str]) -> None:
     assert size == SIZE
     assert seconds > 0.5  # and more on a busy machine, which paints pictures late
     assert printed.out.startswith(f"a-cat-on-a-hill.mp4: {count} frames of 512x64 in ")
-    began, steered = printed.err.splitlines()
+    began, *others = printed.err.splitlines()
     assert began.startswith("stream id: stream-")
-    assert steered.startswith("at 0.")
-    assert "s: It rains" in steered
+    (steered,) = [line for line in others if not line.startswith("the video resumes")]  # as on a busy machine
+    assert re.match(r"at \d+\.\d s: It rains", steered)
     assert [path.name for path in Path().iterdir()] == ["a-cat-on-a-hill.mp4"]
 
 
@@ -87,7 +89,7 @@ def test_json_says_what_happens_and_the_result(capsys: pytest.CaptureFixture[str
     assert printed.err == ""
     said = {line["type"]: line for line in lines(printed.out)}
     first, *between, last = said
-    assert (first, sorted(between), last) == ("started", ["broadcast", "prompt"], "result")
+    assert (first, sorted({*between} - GAPS), last) == ("started", ["broadcast", "prompt"], "result")
     assert {"webrtc_url", "spectator_token", "hls_url"} <= said["broadcast"].keys()
     assert said["prompt"]["prompt"] == "Night"
     result = said["result"]
@@ -102,14 +104,15 @@ def test_a_stream_begins_with_an_image_and_its_pictures_are_saved(capsys: pytest
     Image.fromarray(np.full((64, 512, 3), (200, 30, 30), np.uint8)).save("red.png")
     arguments = ["--landscape", "--no-typing", "--frames", "f", "--every", "5", "--seconds", "1"]
     assert main(["stream", "--image", "red.png", *arguments]) == 0
+    count, of_what = capsys.readouterr().out.split(maxsplit=1)
     first, *others = sorted(Path("f").iterdir())
-    assert others
+    assert len(others) == (int(count) - 1) // 5
     with Image.open(first) as picture:
         assert (picture.format, picture.size) == ("PNG", SIZE)
         red, green, _ = np.asarray(picture)[40:].mean(axis=(0, 1))
         assert red > green + 30
     assert sorted(path.name for path in Path().iterdir()) == ["f", "red.png"]
-    assert " frames of 512x64 in " in capsys.readouterr().out
+    assert of_what.startswith("frames of 512x64 in ")
 
 
 # --- pipes and terminals
@@ -148,11 +151,14 @@ def test_lines_that_are_typed_steer_and_a_signal_ends_it_with_a_complete_file(
     monkeypatch.setattr(sys, "stdout", out := io.StringIO())  # pytest's captures lose what is printed while read
     monkeypatch.setattr(sys, "stderr", err := io.StringIO())
 
+    def said() -> list[dict[str, Any]]:
+        return [line for line in lines(out.getvalue()) if line["type"] not in GAPS]
+
     def type_and_end() -> None:
         try:
-            eventually(lambda: out.getvalue().count("\n") == 1)
+            eventually(lambda: len(said()) == 1)
             os.write(write, b"It rains\nsomething forbidden\n")
-            eventually(lambda: out.getvalue().count("\n") == 3)
+            eventually(lambda: len(said()) == 3)
         finally:
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -165,7 +171,7 @@ def test_lines_that_are_typed_steer_and_a_signal_ends_it_with_a_complete_file(
         os.close(write)
         eventually(lambda: "odyssey-typing" not in {thread.name for thread in threading.enumerate()})
     assert err.getvalue() == "odyssey-proto: interrupted\n"
-    started, rains, forbidden, result = lines(out.getvalue())
+    started, rains, forbidden, result = said()
     assert started["type"] == "started"
     assert (rains["prompt"], rains["error"], rains["is_typed"]) == ("It rains", None, True)
     assert forbidden["error"]["code"] == "moderation"
@@ -208,17 +214,20 @@ def test_the_page_shows_the_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[Any] = []
     monkeypatch.setattr(sys, "stderr", err := io.StringIO())
 
-    def look() -> None:
-        eventually(lambda: re.search(r"live picture: .*\n", err.getvalue()))
-        url = err.getvalue().split("live picture: ")[1].split()[0]
-        with urlopen(f"{url}video", timeout=PATIENCE_S) as pictures:
-            seen.append(pictures.read(200).count(b"image/jpeg"))
-            with urlopen(f"{url}state", timeout=PATIENCE_S) as state:
-                seen.append(json.load(state))
+    def look_and_end() -> None:
+        try:
+            eventually(lambda: re.search(r"live picture: .*\n", err.getvalue()))
+            url = err.getvalue().split("live picture: ")[1].split()[0]
+            with urlopen(f"{url}video", timeout=PATIENCE_S) as pictures:
+                seen.append(pictures.read(200).count(b"image/jpeg"))
+                with urlopen(f"{url}state", timeout=PATIENCE_S) as state:
+                    seen.append(json.load(state))
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
 
-    looking = threading.Thread(target=look)
+    looking = threading.Thread(target=look_and_end)
     looking.start()
-    assert main(["stream", "A cat", "--show", "--no-browser", "--seconds", "2"]) == 0
+    assert main(["stream", "A cat", "--show", "--no-browser", "--seconds", "600"]) == 130
     looking.join(PATIENCE_S)
     count, state = seen
     assert count >= 1
@@ -271,7 +280,7 @@ def test_a_stream_that_the_service_ends_is_an_error_and_its_file_is_complete(
 def test_a_connection_that_is_lost_is_reported_and_the_stream_goes_on(
     service: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    service.faults.add(Fault(step="media", action="drop", after=10))
+    service.faults.add(Fault(step="media", action="drop", after=2))
     assert main(["stream", "A cat", "--seconds", "2"]) == 0
     printed = capsys.readouterr()
     assert "the connection was lost; reconnecting\n" in printed.err

@@ -50,6 +50,7 @@ def test_handlers_are_those_of_connect(keyless: Odyssey, credentials: ClientCred
         on_status_change=lambda status, _: told.append(status),
     )
     session.disconnect()
+    eventually(lambda: ConnectionStatus.DISCONNECTED in told)  # disconnect() does not wait for ever
     assert told == [
         ConnectionStatus.CONNECTING,
         ConnectionStatus.CONNECTED,

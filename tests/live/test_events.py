@@ -12,14 +12,16 @@ from odyssey_proto import (
     Event,
     GapEvent,
     InteractAcknowledged,
+    LinkQualityChanged,
     OdysseyStreamError,
     OdysseyStreamTimeoutError,
     StatusChanged,
     StreamEnded,
     StreamStarted,
+    VideoPaused,
 )
 from odyssey_proto.emulator._faults.script import Fault
-from tests.support.processes import PATIENCE_S
+from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from odyssey_proto import Odyssey, Session
@@ -37,6 +39,8 @@ def test_every_reader_gets_all_events_in_order_until_the_session_ends(session: S
     session.disconnect()
     first, second = (list(reader) for reader in readers)
     assert first == second
+    video = (GapEvent, LinkQualityChanged, VideoPaused)  # of which a busy machine causes some
+    first = [event for event in first if not isinstance(event, video)]
     assert [type(event) for event in first] == [StreamStarted, InteractAcknowledged, StreamEnded, StatusChanged]
     assert isinstance(first[0], StreamStarted)
     assert first[0].stream_id == stream_id
@@ -60,6 +64,7 @@ def test_a_reader_can_go_on_after_a_timeout(session: Session) -> None:
 def test_waiting_for_a_kind_of_event_returns_the_next_one(session: Session, in_background: Background) -> None:
     events = session.events()
     waiting = in_background(lambda: session.wait_for(StreamEnded, timeout=PATIENCE_S))
+    eventually(lambda: len(session._driver.events._readers) == 2)  # it waits
     session.start_stream("A cat")
     session.end_stream()
     assert waiting.result(PATIENCE_S) in [next(events), next(events)]

@@ -79,7 +79,7 @@ def test_a_thread_of_the_user_goes_on_when_the_main_thread_has_fallen_off_the_en
     code = """
 def watch():
     for frame in frames:
-        if frame.index == 15:
+        if frame.index >= 15:  # a slow reader may miss some
             session.end_stream()
     say("watched", session.status)
 

@@ -105,11 +105,13 @@ def test_drop_oldest_keeps_the_newest_ones_and_counts_the_others(session: Sessio
 def test_latest_gives_the_newest_only(session: Session) -> None:
     frames = session.frames("latest", timeout=SOON_S)
     session.start_stream("A cat", portrait=False)
-    for least in (5, 12):
+    least = 5
+    for _ in range(2):
         eventually(functools.partial(frame_has_come, session, least))
         frame = next(frames)
         assert frame.index >= least
         assert frame.dropped_before > 0
+        least = frame.index + 5
 
 
 def test_error_hands_out_what_waited_and_then_raises(session: Session) -> None:
@@ -255,8 +257,7 @@ def test_leaving_the_loop_lets_go_of_the_queue(session: Session) -> None:
         assert frame.index >= 0
         break
     del frames
-    gc.collect()
-    assert queue() is None
+    eventually(lambda: gc.collect() >= 0 and queue() is None)  # the decoder may just be handing out a frame
 
 
 @pytest.mark.full_size
@@ -284,7 +285,7 @@ def test_an_iterator_belongs_to_one_stream(session: Session) -> None:
 def test_a_stream_begins_with_its_own_first_frame(pause_s: float, session: Session) -> None:
     first = []
     for _ in range(4):
-        frames = session.frames("latest", timeout=PATIENCE_S)
+        frames = session.frames(queue_size=64, timeout=PATIENCE_S)
         session.start_stream("A cat", portrait=False)
         first.append(number_of(next(frames)))
         while number_of(next(frames)) < 20:
@@ -307,7 +308,7 @@ def test_a_picture_in_a_slow_encoder_does_not_come_in_the_next_stream(
     monkeypatch.setattr(h264.StreamEncoder, "encode", encode)
     with make_client(make_emulator(codec="h264")).connect() as session:
         for _ in range(4):
-            frames = session.frames(timeout=PATIENCE_S)
+            frames = session.frames("error", 64, timeout=PATIENCE_S)
             session.start_stream("A cat", portrait=False)
             assert number_of(next(frames)) == 0
             assert number_of(next(frames)) == 1

@@ -73,7 +73,7 @@ def early_frame(live: Session, **options: Any) -> VideoFrame:
 
     Not at the very first: it may be the last frame of the previous stream, which the decoder held back.
     """
-    frames = live.frames(timeout=30)
+    frames = live.frames(queue_size=64, timeout=30)  # none is dropped if this thread is slow
     assert live.start_stream(**options)
     frame = next(itertools.islice(frames, 2, None))
     live.end_stream()

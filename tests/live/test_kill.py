@@ -1,4 +1,7 @@
-"""A service that dies or stops at each step of the protocol: it is reported, and the client closes within 2 s."""
+"""A service that dies or stops at each step of the protocol: it is reported, and the client closes.
+
+`tests/measured` measures the time that this takes; here, only a hang fails.
+"""
 
 from __future__ import annotations
 
@@ -34,12 +37,10 @@ if TYPE_CHECKING:
     from tests.conftest import Background
 
 KEY: Final = "ody_test"
-TOLD_WITHIN_S: Final = 3.0
-"""The promised time, from when the loss is visible."""
-SILENCE_S: Final = 6.0
-"""How long video is missing before that counts as a loss."""
-CLOSES_WITHIN_S: Final = 3.0
-"""The promise is 2 s; the rest allows for a busy machine."""
+CONNECTS_FOR_S: Final = 5.0
+"""The timeout of a connect that hangs. A busy machine gets to each step of it in this time."""
+GOES_ON: Final = ("asking for the regions", "pinging", "queueing")
+"""The steps of a connect that a client leaves by itself after 1 or 2 s. It is then held at the next one."""
 
 
 @attrs.frozen
@@ -65,13 +66,13 @@ class Rig:
 
         eventually(lambda: fault.to_dict() not in pending())
 
-    def kill(self) -> float:
-        """Kill it; its machine then refuses connections. Return the time."""
-        return self.process.signal(signal.SIGKILL)
+    def kill(self) -> None:
+        """Kill it; its machine then refuses connections."""
+        self.process.signal(signal.SIGKILL)
 
-    def stop(self) -> float:
-        """Stop it, so that it neither answers nor refuses anything. Return the time."""
-        return self.process.signal(signal.SIGSTOP)
+    def stop(self) -> None:
+        """Stop it, so that it neither answers nor refuses anything."""
+        self.process.signal(signal.SIGSTOP)
 
 
 @pytest.fixture
@@ -82,11 +83,11 @@ def rig(nothing_left: None) -> Iterator[Rig]:
 
 @pytest.fixture
 def clients(nothing_left: None) -> Iterator[list[Odyssey]]:
-    """Clients that are closed at the end, which must not take longer than allowed."""
+    """Clients that are closed at the end."""
     made: list[Odyssey] = []
     yield made
     for client in made:
-        closes_in_time(client)
+        closes_at_all(client)
 
 
 def client_of(rig: Rig, clients: list[Odyssey], *, reconnect: bool) -> Odyssey:
@@ -95,18 +96,18 @@ def client_of(rig: Rig, clients: list[Odyssey], *, reconnect: bool) -> Odyssey:
     return clients[-1]
 
 
-def closes_in_time(client: Odyssey) -> None:
+def closes_at_all(client: Odyssey) -> None:
     began = time.monotonic()
     client.close()
-    assert time.monotonic() - began < CLOSES_WITHIN_S
+    assert time.monotonic() - began < PATIENCE_S
 
 
-def outcome(call: Callable[[], object]) -> tuple[object, float]:
-    """Return the result or error of a call, and its time."""
+def outcome(call: Callable[[], object]) -> object:
+    """Return the result or error of a call."""
     try:
-        return call(), time.monotonic()
+        return call()
     except OdysseyError as error:
-        return error, time.monotonic()
+        return error
 
 
 def started(client: Odyssey) -> Session:
@@ -138,6 +139,15 @@ CONNECTING: Final[dict[str, dict[str, Any]]] = {
     "waiting for video": {"step": "signaling answer", "action": "silence"},
 }
 """Steps of a connect, and the fault that holds a client there."""
+
+
+def hold(rig: Rig, where: str) -> Fault:
+    """Hold clients that connect at a step, and return the fault that strikes first."""
+    fault = rig.add(**CONNECTING[where])
+    if where in GOES_ON:
+        rig.add(step="POST /sessions/request", action="hang", times=None)
+    return fault
+
 
 LIVE: Final[dict[str, tuple[dict[str, Any] | None, Callable[[Odyssey], Session], Callable[[Session], object]]]] = {
     "idle": (
@@ -172,16 +182,15 @@ LIVE: Final[dict[str, tuple[dict[str, Any] | None, Callable[[Odyssey], Session],
 def test_a_service_killed_while_a_client_connects_is_a_typed_error_at_once(
     where: str, rig: Rig, clients: list[Odyssey], in_background: Background
 ) -> None:
-    fault = rig.add(**CONNECTING[where])
+    fault = hold(rig, where)
     client = client_of(rig, clients, reconnect=False)
-    connecting = in_background(outcome, lambda: client.connect(timeout=PATIENCE_S))
+    connecting = in_background(outcome, lambda: client.connect(timeout=2 * PATIENCE_S))
     rig.wait_until_struck(fault)
-    killed_at = rig.kill()
-    error, at = connecting.result(PATIENCE_S)
+    rig.kill()
+    error = connecting.result(PATIENCE_S)
     assert isinstance(error, OdysseyConnectionError)
     assert not isinstance(error, TimeoutError)
     assert is_one_clear_line(error)
-    assert at - killed_at < TOLD_WITHIN_S
     assert client.current_status is ConnectionStatus.FAILED
 
 
@@ -196,12 +205,11 @@ def test_a_service_killed_during_a_session_is_a_typed_error_at_once(
     waiting = in_background(outcome, lambda: wait(session))
     if fault is not None:
         rig.wait_until_struck(fault)
-    killed_at = rig.kill()
-    error, at = waiting.result(PATIENCE_S)
+    rig.kill()
+    error = waiting.result(PATIENCE_S)
     assert isinstance(error, OdysseyConnectionError | OdysseyStreamError)
     assert not isinstance(error, TimeoutError)
     assert is_one_clear_line(error)
-    assert at - killed_at < TOLD_WITHIN_S
     assert client.current_status is ConnectionStatus.FAILED
 
 
@@ -217,10 +225,10 @@ def test_a_service_killed_during_a_session_is_looked_for_again_at_once(
     if fault is not None:
         rig.wait_until_struck(fault)
     rig.kill()
-    eventually(lambda: session.status is ConnectionStatus.RECONNECTING, within=TOLD_WITHIN_S)
+    eventually(lambda: session.status is ConnectionStatus.RECONNECTING)
     assert not session.has_ended
-    closes_in_time(client)
-    ended, _ = waiting.result(PATIENCE_S)
+    closes_at_all(client)
+    ended = waiting.result(PATIENCE_S)
     assert not isinstance(ended, TimeoutError)
 
 
@@ -240,8 +248,8 @@ def test_a_service_killed_while_a_session_rejoins_is_looked_for_again(
     happening = session.events(timeout=PATIENCE_S)
     assert isinstance(next(happening), ErrorOccurred)  # later connections are refused
     assert session.status is ConnectionStatus.RECONNECTING
-    closes_in_time(client)
-    count, _ = watching.result(PATIENCE_S)
+    closes_at_all(client)
+    count = watching.result(PATIENCE_S)
     assert isinstance(count, int)
 
 
@@ -259,7 +267,7 @@ def test_a_service_that_starts_anew_does_not_know_the_session_and_that_ends_it(
         eventually(lambda: session.status is ConnectionStatus.RECONNECTING)
     with loaded_command(*arguments, "--port", port) as process:
         assert json.loads(process.line())["api_url"] == rig.url
-        error, _ = watching.result(PATIENCE_S)
+        error = watching.result(PATIENCE_S)
         assert isinstance(error, OdysseyConnectionError)
         assert str(error) == "The session is unknown, has ended, or belongs to another user"
         assert session.status is ConnectionStatus.FAILED
@@ -273,15 +281,15 @@ def test_a_service_that_starts_anew_does_not_know_the_session_and_that_ends_it(
 def test_a_service_stopped_while_a_client_connects_is_a_timeout(
     where: str, rig: Rig, clients: list[Odyssey], in_background: Background
 ) -> None:
-    fault = rig.add(**CONNECTING[where])
+    fault = hold(rig, where)
     client = client_of(rig, clients, reconnect=False)
-    connecting = in_background(outcome, lambda: client.connect(timeout=2.0))
+    connecting = in_background(outcome, lambda: client.connect(timeout=CONNECTS_FOR_S))
     rig.wait_until_struck(fault)
     rig.stop()
-    error, _ = connecting.result(PATIENCE_S)
+    error = connecting.result(PATIENCE_S)
     assert isinstance(error, OdysseyConnectionTimeoutError)
-    assert str(error).startswith("Not connected within 2 s, still ")
-    closes_in_time(client)
+    assert str(error).startswith(f"Not connected within {CONNECTS_FOR_S:g} s, still ")
+    closes_at_all(client)
 
 
 @pytest.mark.parametrize("where", LIVE)
@@ -296,8 +304,8 @@ def test_a_service_stopped_during_a_session_can_be_left(
     if fault is not None:
         rig.wait_until_struck(fault)
     rig.stop()
-    closes_in_time(client)
-    ended, _ = waiting.result(PATIENCE_S)
+    closes_at_all(client)
+    ended = waiting.result(PATIENCE_S)
     assert not isinstance(ended, TimeoutError)
     assert session.status is ConnectionStatus.DISCONNECTED
 
@@ -314,11 +322,10 @@ def test_a_service_stopped_during_a_stream_is_a_typed_error(
     waiting = in_background(outcome, lambda: wait(session))
     if fault is not None:
         rig.wait_until_struck(fault)
-    stopped_at = rig.stop()
-    error, at = waiting.result(PATIENCE_S)
+    rig.stop()
+    error = waiting.result(PATIENCE_S)
     assert isinstance(error, OdysseyConnectionError | OdysseyStreamError)
     assert "No video for " in str(error)
-    assert at - stopped_at < SILENCE_S + TOLD_WITHIN_S
 
 
 def test_a_service_stopped_for_a_while_goes_on_with_the_same_stream(rig: Rig, clients: list[Odyssey]) -> None:
@@ -329,7 +336,7 @@ def test_a_service_stopped_for_a_while_goes_on_with_the_same_stream(rig: Rig, cl
     frames = session.frames("latest", timeout=PATIENCE_S)
     before = next(frames)
     rig.stop()
-    eventually(lambda: session.status is ConnectionStatus.RECONNECTING, within=SILENCE_S + TOLD_WITHIN_S)
+    eventually(lambda: session.status is ConnectionStatus.RECONNECTING)
     rig.process.signal(signal.SIGCONT)
     gap = next(event for event in happening if isinstance(event, GapEvent))
     assert gap.seconds > 1

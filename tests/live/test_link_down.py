@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.netns, pytest.mark.skipif(bool(missing()), reason=missing())]
 
-OUTAGES_S: Final = (5.0, 15.0, 25.0)
-"""How long the link is down, in s; the service keeps a session for 40 s."""
+OUTAGES_S: Final = (3.0, 15.0, 25.0)
+"""How long the link is down, in s; the service keeps a session for 40 s. A busy machine adds a second or two, so
+the first is far shorter than `SILENCE_LIMIT_S`."""
 BACK_WITHIN_S: Final = 12.0
 """Far longer than rejoining takes, including the backoff of TCP by then."""
-CLOSES_WITHIN_S: Final = 3.0
-"""The promise is 2 s; the rest allows for a busy machine."""
+CLOSES_WITHIN_S: Final = 20.0
+"""`tests/measured` measures the promised 2 s; here, only a hang fails."""
 FRAME_S: Final = 0.05
 
 
@@ -66,11 +67,14 @@ def suffer(watched: Watched, network: Network, seconds: float) -> Outage:
 
     eventually(is_back, within=60)
     watched.watch_for(40)
-    told = watched.event_after(known, "GapEvent")
-    # Not by the time: a busy script may read its last frames of before when the link is back.
+    watched.event_after(known, "GapEvent")
+    # A busy machine may make shorter gaps besides.
+    told = max(watched.events_of("GapEvent")[known:], key=operator.itemgetter("seconds"))
+    # Not by the time: a busy script may read its last frames of before when the link is back. Frames that it was
+    # too slow for have arrived: they have an index.
     missed, first = max(
         (
-            ((after.number or 0) - (earlier.number or 0) - 1, after)
+            ((after.number or 0) - (earlier.number or 0) - (after.index - earlier.index), after)
             for earlier, after in itertools.pairwise(watched.frames[before - 1 :])
         ),
         key=operator.itemgetter(0),

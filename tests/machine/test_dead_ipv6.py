@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.netns, pytest.mark.skipif(bool(missing()), reason=miss
 
 # Every step has far less time than a timeout that is shared out among the addresses would leave to the second.
 _SCRIPT: Final = f"""
-import json, socket, tempfile
+import json, socket, tempfile, time
 from pathlib import Path
 import attrs
 from odyssey_proto import Odyssey
@@ -44,6 +44,8 @@ with Emulator(host="{ADDRESS}", allow_hosts=["{SERVICE}"], size=(512, 64)) as em
                     say(way)
             session.end_stream(timeout=20)
         recording, = client.list_stream_recordings(timeout=20).recordings
+        while not client.get_recording(recording.stream_id, timeout=20).video_url:  # it may still be written
+            time.sleep(0.1)
         with tempfile.TemporaryDirectory() as folder:
             client.download_recording(recording.stream_id, folder, timeout=20)
             say("downloaded", any(Path(folder).iterdir()))

@@ -34,6 +34,13 @@ def segment() -> bytes:
     return video_file("mpegts", FRAMES)
 
 
+@pytest.fixture
+def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have nothing given up before a busy machine has asked again."""
+    for limit in ("_INSISTENCE", "_SEGMENTS_MISSED"):  # in target durations, which are 1 s
+        monkeypatch.setattr(f"odyssey_proto._net.hls.{limit}", PATIENCE_S)
+
+
 class Watched:
     """What an `HlsReader` reports about one broadcast, from its first frame to its end."""
 
@@ -81,6 +88,7 @@ HICCUPS = [
 ]
 
 
+@pytest.mark.usefixtures("_patient")
 @pytest.mark.parametrize("hiccup", HICCUPS)
 @pytest.mark.parametrize("hit", ["playlist at first", "playlist", "segment at first", "segment"])
 def test_one_file_that_fails_is_asked_for_again(segment: bytes, hit: str, hiccup: Reply) -> None:
@@ -102,6 +110,7 @@ def test_one_file_that_fails_is_asked_for_again(segment: bytes, hit: str, hiccup
     assert (len(watched.frames), watched.error) == (2 * FRAMES, None)
 
 
+@pytest.mark.usefixtures("_patient")
 @pytest.mark.parametrize("place", [0, 1])
 def test_an_empty_playlist_is_asked_for_again(segment: bytes, place: int) -> None:
     playlist: list[Reply] = [answer(BEGINNING), answer(WHOLE)]
@@ -124,7 +133,7 @@ def test_what_fails_for_longer_is_a_loss_that_may_pass(segment: bytes, broken: s
     watched = Watched(replies)
     assert isinstance(watched.error, OdysseyConnectionError)
     assert (watched.error.status, watched.error.recoverable) == (500, True)
-    assert 3 <= watched.asked.count(broken.removeprefix("GET ")) <= 6
+    assert 2 <= watched.asked.count(broken.removeprefix("GET ")) <= 6  # fewer on a busy machine
 
 
 @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden", "404 Not Found", "410 Gone"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from itertools import islice, pairwise, takewhile
 from typing import TYPE_CHECKING, Final
 
@@ -28,23 +29,31 @@ def test_a_streamer_that_pauses_goes_on_over_the_same_link(
 ) -> None:
     client: Odyssey = make_client(emulator, reconnect=reconnect)
     with client.connect() as session:
-        emulator.faults.add(Fault(step="media", action="silence", after=20, times=pause_s * FPS))
-        happened = session.events(timeout=PATIENCE_S)
         session.start_stream("A cat")
-        seen = list(islice(session.frames(queue_size=100, timeout=PATIENCE_S), 40))
+        frames = session.frames(queue_size=100, timeout=PATIENCE_S)
+        seen = list(islice(frames, 20))
+        happened = session.events(timeout=PATIENCE_S)
+        emulator.faults.add(Fault(step="media", action="silence", times=None))
+        paused = next(event for event in happened if isinstance(event, VideoPaused))
+        threading.Event().wait(pause_s - 1)  # it has lasted for a second already
+        emulator.faults.clear()
+        seen += islice(frames, 20)
         stats = session.stats()
-        told = list(takewhile(lambda event: not isinstance(event, GapEvent), happened))
-    (paused,) = [event for event in told if isinstance(event, VideoPaused)]
-    assert 1 <= paused.seconds < pause_s
+        told = [*takewhile(lambda event: not isinstance(event, GapEvent), happened)]
+    assert not [event for event in told if isinstance(event, VideoPaused)], "it is told once"
     assert stats.keyframes_requested >= 1
     assert stats.freezes >= 1
     assert stats.freeze_s >= stats.longest_freeze_s > pause_s - 0.5
     waits = [after.received_at - before.received_at for before, after in pairwise(seen)]
-    assert max(waits) > pause_s - 0.5
-    assert (stats.reconnects, stats.gaps) == (0, 1)
-    for frame in seen:
-        arrived_ms = (frame.received_at - seen[0].received_at) * 1000
-        assert frame.timestamp_ms - seen[0].timestamp_ms == pytest.approx(arrived_ms, abs=SLACK_MS)
+    longest = max(waits)
+    assert longest > pause_s - 0.5
+    assert 1 <= paused.seconds < longest
+    assert stats.reconnects == 0
+    assert stats.gaps >= 1  # a machine that stands still for a second makes another
+    # By the frames that were least late, before the pause and after it.
+    late_ms = [frame.received_at * 1000 - frame.timestamp_ms for frame in seen]
+    after = waits.index(longest) + 1
+    assert min(late_ms[after:]) == pytest.approx(min(late_ms[:after]), abs=SLACK_MS)
 
 
 @pytest.mark.parametrize("reconnect", [True, False])
@@ -64,14 +73,18 @@ def test_how_long_a_pause_may_last_can_be_set_and_without_rejoining_it_never_end
 
 def test_the_spectators_of_a_streamer_that_pauses_know_it_too(emulator: Emulator, make_client: MakeClient) -> None:
     with broadcasting(emulator.api_url) as broadcast, make_client(emulator).watch(broadcast.info) as spectator:
-        happened = spectator.events(timeout=PATIENCE_S)
         frames = spectator.frames(queue_size=100, pace="smooth", timeout=PATIENCE_S)
         next(frames)
-        emulator.faults.add(Fault(step="media", action="silence", times=2 * FPS))
+        happened = spectator.events(timeout=PATIENCE_S)
+        emulator.faults.add(Fault(step="media", action="silence", times=None))
+        next(event for event in happened if isinstance(event, VideoPaused))
+        threading.Event().wait(1)
+        emulator.faults.clear()
         kinds = [type(event) for event in takewhile(lambda event: not isinstance(event, GapEvent), happened)]
         next(frames)
         stats = spectator.stats()
-    assert kinds.count(VideoPaused) == 1
-    assert (stats.reconnects, stats.gaps) == (0, 1)
+    assert VideoPaused not in kinds, "it is told once"
+    assert stats.reconnects == 0
+    assert stats.gaps >= 1
     assert stats.longest_freeze_s > 1.5
     assert stats.target_delay_ms is not None

@@ -122,7 +122,7 @@ def test_the_command_and_the_emulator_run(packed: Callable[[str], str], tmp_path
     demo = [program, "demo", "--json", "--seconds", "1", "--out", str(tmp_path / "demo")]
     done = subprocess.run(demo, capture_output=True, text=True, timeout=2 * PATIENCE_S, check=False)
     assert done.stderr == ""
-    assert json.loads(done.stdout)["frames"] > 5
+    assert json.loads(done.stdout)["frames"] > 1
 
     # A simulation needs a Python that runs beside it; the program must not be started again and again instead.
     done = subprocess.run(

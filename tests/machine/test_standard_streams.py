@@ -53,7 +53,7 @@ def is_complete(folder: Path) -> bool:
 def test_the_demo_runs_where_only_ascii_can_be_shown(tmp_path: Path) -> None:
     environment = os.environ | ASCII["strict"]
     folder = tmp_path / "füße"
-    done = subprocess.run(demo(folder), capture_output=True, env=environment, timeout=2 * PATIENCE_S, check=False)
+    done = subprocess.run(demo(folder), capture_output=True, env=environment, timeout=6 * PATIENCE_S, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     first, *_, sheet = done.stdout.decode("ascii").splitlines()
     assert "frames of 1280x704 in" in first
@@ -111,7 +111,7 @@ def closing(which: str, arguments: list[str]) -> list[str]:
 
 @pytest.mark.parametrize("which", ["stderr", "all"])
 def test_the_demo_runs_without(which: str, tmp_path: Path) -> None:
-    done = subprocess.run(closing(which, demo(tmp_path)), capture_output=True, timeout=2 * PATIENCE_S, check=False)
+    done = subprocess.run(closing(which, demo(tmp_path)), capture_output=True, timeout=6 * PATIENCE_S, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stderr == b""
     assert bool(done.stdout) == (which == "stderr")
@@ -156,7 +156,7 @@ def test_output_that_nobody_reads_is_no_traceback(arguments: list[str]) -> None:
 
 def test_a_demo_whose_reader_has_left_is_no_traceback(tmp_path: Path) -> None:
     with unread_command("demo", "--seconds", "1", "--out", str(tmp_path)) as process:
-        assert (process.ended(2 * PATIENCE_S), process.stderr) == (1, "")
+        assert (process.ended(6 * PATIENCE_S), process.stderr) == (1, "")
     assert is_complete(tmp_path)
 
 

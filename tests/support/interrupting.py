@@ -59,10 +59,13 @@ def instructions(call: Callable[[], Any], at: int | None = None, act: Callable[[
 
 @contextlib.contextmanager
 def alarm(after_s: float, handler: Callable[[], object]) -> Iterator[None]:
-    """Call ``handler`` on the main thread in ``after_s`` s, if the block has not ended by then."""
+    """Call ``handler`` on the main thread in ``after_s`` s, if the block has not ended by then.
+
+    On a busy machine that may be before the block has begun: what catches its exception is outside of this.
+    """
     before = signal.signal(signal.SIGALRM, lambda *_: handler())
-    signal.setitimer(signal.ITIMER_REAL, after_s)
     try:
+        signal.setitimer(signal.ITIMER_REAL, after_s)
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
 __all__ = [
+    "LOADING_S",
     "PATIENCE_S",
     "Process",
     "command",
@@ -46,6 +47,9 @@ _WATCHED = Path(__file__).with_name("watched.py")
 
 PATIENCE_S = 30.0
 """The time after which something that should happen at once counts as a hang."""
+
+LOADING_S = 3 * PATIENCE_S
+"""The same for a process that loads everything anew, which takes 10 s and more on a busy machine."""
 
 _COMMAND = "import sys; from odyssey_proto.cli import main; sys.exit(main())"
 
@@ -72,6 +76,8 @@ class Process:
     It inherits the descriptors of ``keep``.
     """
 
+    _patience_s = LOADING_S
+
     def __init__(
         self, arguments: Sequence[str], *, keep: Sequence[int] = (), objections: Path | None = None
     ) -> None:
@@ -92,8 +98,9 @@ class Process:
             pass_fds=keep,
         )
 
-    def line(self, within: float = PATIENCE_S) -> str:
+    def line(self, within: float | None = None) -> str:
         """Return the next line that it prints."""
+        within = self._patience_s if within is None else within
         try:
             line = self._lines.get(timeout=within)
         except queue.Empty:
@@ -105,7 +112,7 @@ class Process:
         """Wait for the next line that it prints; None at its end."""
         return self._lines.get()
 
-    def said(self, within: float = PATIENCE_S) -> list[Any]:
+    def said(self, within: float | None = None) -> list[Any]:
         """Return the values of the script's next ``say``."""
         told: list[Any] = json.loads(self.line(within))
         return told
@@ -125,8 +132,9 @@ class Process:
         self._popen.send_signal(number)
         return time.monotonic()
 
-    def ended(self, within: float = PATIENCE_S) -> int:
+    def ended(self, within: float | None = None) -> int:
         """Wait for its end and return its exit status, negative for a signal."""
+        within = self._patience_s if within is None else within
         try:
             return self._popen.wait(within)
         except subprocess.TimeoutExpired:
@@ -163,6 +171,8 @@ class Process:
 
 class _Loaded(Process):
     """A program that is forked from a process that has loaded it (`loaded`); its name is the first argument."""
+
+    _patience_s = PATIENCE_S
 
     def __init__(
         self, arguments: Sequence[str], *, objections: Path | None = None, namespaces: Sequence[str] = ()

@@ -44,6 +44,7 @@ _LEAST_PAUSE_S: Final = 0.002  # between two pictures, so that no buffer on the 
 _FASTEST: Final = 50.0  # times real time; more means as fast as possible
 _APART_S: Final = 0.2  # from the time of a picture by the service's clock to that of its arrival
 _ROOM_WITHIN_S: Final = 1.0  # for a picture, while no client is connected
+_TAKEN_WITHIN_S: Final = 10.0  # the same, while one is: the encoder of a busy machine may be late
 _SETTLED_AFTER_S: Final = 0.1  # for the pictures on their way: encoding, sending, decoding
 
 
@@ -345,9 +346,10 @@ class ReplayStreamer(Streamer):
         return frames[-1].reformat(width, height, "yuv420p")
 
     async def _track_with_room(self) -> PictureTrack | None:
-        until = time.monotonic() + _ROOM_WITHIN_S
+        began = time.monotonic()
         while self._track is not None and not self._track.has_room:
-            if time.monotonic() > until:
+            is_connected = self._peer is not None and self._peer.connected
+            if time.monotonic() - began > (_TAKEN_WITHIN_S if is_connected else _ROOM_WITHIN_S):
                 return None
             await asyncio.sleep(_LEAST_PAUSE_S)
         return self._track
