@@ -10,7 +10,6 @@ import asyncio
 import concurrent.futures
 import contextlib
 import gc
-import itertools
 import os
 import signal
 import threading
@@ -24,8 +23,9 @@ from odyssey_proto import AdvancedConfig, Odyssey
 from odyssey_proto.conformance._witness import Witness
 from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._traffic import watching
+from tests.support.leaks import assert_gone
 from tests.support.order import mixed
-from tests.support.processes import PATIENCE_S, eventually
+from tests.support.processes import PATIENCE_S
 from tests.support.rewriting import rewrite_share
 from tests.support.scheduling import GroupScheduling
 from tests.support.sloppy import reason_to_leave_out
@@ -237,20 +237,7 @@ def nothing_left() -> Iterator[None]:
     """Assert that the test left no thread (ours or aiortc's), no descriptor and no task."""
     before = _Held.now()
     yield
-    left: list[object] = []
-    looks = itertools.count(1)
-
-    def is_clean() -> bool:
-        left[:] = _Held.now().more_than(before)
-        # Most of it ends by itself in a moment, and collecting takes far longer than looking.
-        if left and next(looks) % 20 == 0:
-            gc.collect()
-        return not left
-
-    try:
-        eventually(is_clean)
-    except AssertionError:
-        raise AssertionError(f"left behind: {left}") from None
+    assert_gone(lambda: _Held.now().more_than(before))
 
 
 @pytest.fixture

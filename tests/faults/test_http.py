@@ -24,6 +24,7 @@ from odyssey_proto._base.errors import (
 )
 from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net.service_api import ServiceApi
+from tests.support.apis import give_time
 from tests.support.bombs import GZIP, MIB, zeros
 from tests.support.leaks import nothing_left
 from tests.support.servers import Connection, HttpServer, Request, Server, answer, json_answer
@@ -373,8 +374,7 @@ def abort_after(event: threading.Event, abort: Abort) -> None:
 )
 def test_an_abort_ends_a_call_at_once(route: str, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
     # Otherwise the calls that only help may give up before a busy machine aborts them.
-    for limit in ("regions._PING_TIMEOUT_S", "service_api.LISTING_TIMEOUT_S", "service_api._CONFIG_TIMEOUT_S"):
-        monkeypatch.setattr(f"odyssey_proto._net.{limit}", LONG)
+    give_time(monkeypatch)
     abort, asked = Abort(), threading.Event()
     slow = SLOW[fault]
 

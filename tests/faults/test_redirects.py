@@ -22,7 +22,7 @@ from odyssey_proto._net import whep
 from odyssey_proto._net.hls import HlsReader
 from odyssey_proto._net.http_exchange import HttpClient
 from odyssey_proto._net.signaling import SignalingConnection
-from tests.support.apis import KEY, made_api, until
+from tests.support.apis import KEY, give_time, made_api, until
 from tests.support.hearing import Heard, connected
 from tests.support.leaks import nothing_left
 from tests.support.pictures import video_file
@@ -58,8 +58,7 @@ def _nothing_is_left() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
     """Give the calls that only help as much time as the others: a busy machine may need it."""
-    for limit in ("regions._PING_TIMEOUT_S", "service_api.LISTING_TIMEOUT_S", "service_api._CONFIG_TIMEOUT_S"):
-        monkeypatch.setattr(f"odyssey_proto._net.{limit}", 30.0)
+    give_time(monkeypatch)
 
 
 def moved(location: str, status: str = "307 Temporary Redirect", **headers: str) -> bytes:

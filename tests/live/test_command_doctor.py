@@ -16,8 +16,9 @@ import pytest
 from odyssey_proto import ClientCredentials, IceServer, Odyssey
 from odyssey_proto.cli import main
 from odyssey_proto.emulator import Emulator, Fault
+from tests.support.apis import REGION_LIMITS, give_time
 from tests.support.coturn import CREDENTIAL, USERNAME, Coturn, missing
-from tests.support.processes import PATIENCE_S, sessions_are_free
+from tests.support.processes import sessions_are_free
 from tests.support.systems import NEEDS_DEV_FULL
 
 if TYPE_CHECKING:
@@ -48,8 +49,7 @@ def key(
     stun = f"stun:{urlsplit(service.api_url).netloc}"  # in place of public ones, which no test asks
     monkeypatch.setattr("odyssey_proto._doctor.service.FALLBACK_SERVERS", (IceServer(urls=stun),))
     # A busy machine may take longer for a ping than regions have, and a region without an answer is a warning.
-    monkeypatch.setattr("odyssey_proto._net.regions._PING_TIMEOUT_S", PATIENCE_S)
-    monkeypatch.setattr("odyssey_proto._net.service_api.LISTING_TIMEOUT_S", PATIENCE_S)
+    give_time(monkeypatch, limits=REGION_LIMITS)
     monkeypatch.chdir(tmp_path)
     yield key
     service.faults.clear()

@@ -171,7 +171,7 @@ def test_what_a_lenient_service_grants_is_given_back_and_every_leniency_is_named
             "POST /simulation-jobs with 200"
         )
     }
-    eventually(lambda: not emulator._server._service.sessions)  # type: ignore[union-attr]
+    eventually(lambda: not emulator._server._service.sessions)  # type: ignore[union-attr]  # it runs
     with Odyssey(emulator.api_key, api_url=emulator.api_url) as client:
         jobs = client.list_simulations().jobs
     assert [str(job.status) for job in jobs].count("pending") == 0

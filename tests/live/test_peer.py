@@ -3,7 +3,6 @@
 import asyncio
 import collections
 import gc
-import itertools
 import os
 import re
 import shutil
@@ -33,6 +32,7 @@ from odyssey_proto._base.event_loop import BackgroundLoop
 from odyssey_proto._net.webrtc import candidates, liveness, path_search
 from odyssey_proto._net.webrtc.decoding import DecodingQueue
 from odyssey_proto._net.webrtc.peer import Peer
+from tests.support.leaks import assert_gone
 from tests.support.peers import Heard, Streamer
 from tests.support.processes import Process, eventually, loaded_python
 
@@ -763,22 +763,9 @@ class Remains:
 
     def assert_none(self) -> None:
         assert self.loop.run(self._tasks(), GENEROUS) == []
-        left = collections.Counter[str]()
-        looks = itertools.count(1)
-
-        def is_clean() -> bool:
-            # A lookup of a name cannot be interrupted, nor an encoder: their threads end later than all else.
-            # Something may also have ended that an earlier test left behind.
-            left.clear()
-            left.update(self._count() - self.before)
-            if left and next(looks) % 20 == 0:
-                gc.collect()
-            return not left
-
-        try:
-            eventually(is_clean)
-        except AssertionError:
-            raise AssertionError(f"left behind: {left}") from None
+        # A lookup of a name cannot be interrupted, nor an encoder: their threads end later than all else.
+        # Something may also have ended that an earlier test left behind.
+        assert_gone(lambda: self._count() - self.before)
 
 
 class TestClose:

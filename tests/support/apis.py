@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net.service_api import ServiceApi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+
+    import pytest
 
     from odyssey_proto._base.clock import Clock
     from tests.support.servers import Connection, HttpServer, Request
@@ -18,9 +20,21 @@ if TYPE_CHECKING:
 KEY = "ody_live_secret-key-1"
 LONG = 30.0
 
+REGION_LIMITS: Final = ("service_api.LISTING_TIMEOUT_S", "regions._PING_TIMEOUT_S")
+HELPFUL_LIMITS: Final = (*REGION_LIMITS, "service_api._CONFIG_TIMEOUT_S")
+"""The limits of the calls that only help, and give up by themselves."""
+
 
 def until(seconds: float | None = LONG) -> Deadline:
     return Deadline(seconds, MonotonicClock())
+
+
+def give_time(
+    monkeypatch: pytest.MonkeyPatch, seconds: float = LONG, limits: Sequence[str] = HELPFUL_LIMITS
+) -> None:
+    """Give the calls that only help enough time, also on a busy machine."""
+    for limit in limits:
+        monkeypatch.setattr(f"odyssey_proto._net.{limit}", seconds)
 
 
 @contextlib.contextmanager

@@ -4,21 +4,41 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import itertools
 import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from tests.support.processes import PATIENCE_S
+from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-__all__ = ["MEASURE", "nothing_left", "open_descriptors"]
+__all__ = ["MEASURE", "assert_gone", "nothing_left", "open_descriptors"]
 
 
 def open_descriptors() -> int:
     """Return the number of open descriptors of this process."""
     return len(list(Path("/dev/fd").iterdir()))
+
+
+def assert_gone(look: Callable[[], object]) -> None:
+    """Wait until ``look`` finds nothing left; it returns what it finds."""
+    left: object = None
+    looks = itertools.count(1)
+
+    def is_clean() -> bool:
+        nonlocal left
+        left = look()
+        # Most of it ends by itself in a moment, and collecting takes far longer than looking.
+        if left and next(looks) % 20 == 0:
+            gc.collect()
+        return not left
+
+    try:
+        eventually(is_clean)
+    except AssertionError:
+        raise AssertionError(f"left behind: {left}") from None
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ from vcr.request import Request
 
 from odyssey_proto import OdysseyAuthError
 from odyssey_proto.emulator._server import Emulator
+from tests.support.apis import give_time
 from tools.cassettes.__main__ import main
 from tools.cassettes.leaks import leaks
 from tools.cassettes.record import Service, record
@@ -211,8 +212,7 @@ def stable(text: str) -> str:
 
 def test_recording_anew_from_the_emulator_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # On a busy machine a call that only helps may give up otherwise, and its scene goes on differently.
-    for limit in ("regions._PING_TIMEOUT_S", "service_api.LISTING_TIMEOUT_S", "service_api._CONFIG_TIMEOUT_S"):
-        monkeypatch.setattr(f"odyssey_proto._net.{limit}", 30.0)
+    give_time(monkeypatch)
     assert record(SCENES.values(), tmp_path) == []
     for path in CASSETTES:
         if Tape.read(path).recorded_from == "emulator":

@@ -13,6 +13,7 @@ import pytest
 from odyssey_proto import OdysseyAuthError, OdysseyConnectionError
 from odyssey_proto._doctor.service import AGENT, Patient
 from odyssey_proto._net.webrtc.candidates import FALLBACK_SERVERS
+from tests.support.apis import REGION_LIMITS, give_time
 from tests.support.servers import HttpServer, answer, json_answer
 from tests.support.tls import self_signed
 
@@ -30,8 +31,7 @@ REFUSED: Final = json_answer({"detail": "Not authenticated"}, "401 Unauthorized"
 @pytest.fixture(autouse=True)
 def _regions_have_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let regions be listed, and answer in time, on a busy machine, too."""
-    monkeypatch.setattr("odyssey_proto._net.service_api.LISTING_TIMEOUT_S", 10.0)
-    monkeypatch.setattr("odyssey_proto._net.regions._PING_TIMEOUT_S", 10.0)
+    give_time(monkeypatch, 10.0, REGION_LIMITS)
 
 
 @contextlib.contextmanager

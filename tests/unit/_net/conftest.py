@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.support.apis import made_api
+from tests.support.apis import REGION_LIMITS, give_time, made_api
 from tests.support.leaks import nothing_left
 from tests.support.servers import HttpServer
 
@@ -25,8 +25,7 @@ def server() -> Iterator[HttpServer]:
 @pytest.fixture
 def regions_have_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let regions be listed, and answer in time, on a busy machine, too."""
-    monkeypatch.setattr("odyssey_proto._net.service_api.LISTING_TIMEOUT_S", 10.0)
-    monkeypatch.setattr("odyssey_proto._net.regions._PING_TIMEOUT_S", 10.0)
+    give_time(monkeypatch, 10.0, REGION_LIMITS)
 
 
 @pytest.fixture
