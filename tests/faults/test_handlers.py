@@ -29,9 +29,6 @@ if TYPE_CHECKING:
     from odyssey_proto import Session
     from tests.conftest import Background
 
-CLOSES_WITHIN_S: Final = 3.0
-"""The promise is 2 s; the rest allows for a busy machine."""
-
 HANDLERS: Final = (
     "on_status_change",
     "on_connected",

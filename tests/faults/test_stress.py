@@ -57,7 +57,7 @@ NOWHERE: Final = "http://127.0.0.1:1/live/stream"
 HANDLERS: Final = ("on_stream_started", "on_stream_ended", "on_video_frame", "on_interact_acknowledged")
 CLOSE_WITHIN_S: Final = 2.0
 GIVES_UP_S: Final = 0.9  # a close that takes longer may have given up, because the machine is too busy
-SLACK_S: Final = 3.0  # of a busy machine
+SLACK_S: Final = 10.0  # of a busy machine
 NOTICED_WITHIN_S: Final = 40.0  # a dead link, on a busy machine; a call may take 60 s before it gives up by itself
 
 
