@@ -121,7 +121,7 @@ def test_many_spectators_share_one_encoder(emulator: Emulator, monkeypatch: pyte
             for spectator in spectators:  # those who came before the last one have pictures that wait
                 while await spectator.number() < shown:
                     pass
-            numbers = [{await spectator.number() for _ in range(40)} for spectator in spectators]
+            numbers = [{await spectator.number() for _ in range(20)} for spectator in spectators]
             assert set.intersection(*numbers)
 
     run()

@@ -62,6 +62,12 @@ def film(path: str | Path) -> tuple[int, tuple[int, int], float]:
         return len(frames), (frames[0].width, frames[0].height), container.duration / 1e6
 
 
+def strike_in_the_video(service: Emulator, fault: Fault) -> None:
+    """Add a fault once the stream's first picture is in its file."""
+    eventually(Path("a-cat.mp4").exists)
+    service.faults.add(fault)
+
+
 def lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
@@ -271,8 +277,11 @@ def test_a_later_prompt_that_is_refused_is_an_error_after_the_whole_stream(
 def test_a_stream_that_the_service_ends_is_an_error_and_its_file_is_complete(
     service: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    service.faults.add(Fault(step="media", action="error", reason="duration_limit_reached", after=10))
+    fault = Fault(step="media", action="error", reason="duration_limit_reached")
+    striking = threading.Thread(target=strike_in_the_video, args=(service, fault))
+    striking.start()
     assert main(["stream", "A cat", "--json"]) == 4
+    striking.join(PATIENCE_S)
     result = lines(capsys.readouterr().out)[-1]
     assert (result["why"], result["error"]["code"]) == ("error", "duration_limit_reached")
     assert film("a-cat.mp4")[0] == result["frames"]
@@ -281,12 +290,12 @@ def test_a_stream_that_the_service_ends_is_an_error_and_its_file_is_complete(
 def test_a_connection_that_is_lost_is_reported_and_the_stream_goes_on(
     service: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service.faults.add(Fault(step="media", action="drop", after=2))
     monkeypatch.setattr(sys, "stderr", err := io.StringIO())
 
     def end_after_the_loss() -> None:
         lost = "the connection was lost; reconnecting\n"
         try:
+            strike_in_the_video(service, Fault(step="media", action="drop"))
             eventually(lambda: "the video resumes after " in err.getvalue().partition(lost)[2])
         finally:
             os.kill(os.getpid(), signal.SIGTERM)

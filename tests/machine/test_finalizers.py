@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from tests.support.processes import script, sessions_are_free
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.conftest import MakeEmulator
 
 
@@ -31,15 +33,16 @@ def test_a_client_may_be_closed_by_a_finalizer(make_emulator: MakeEmulator) -> N
         assert process.stderr == ""
 
 
-def test_what_a_suspended_generator_holds_may_be_left_at_the_end(make_emulator: MakeEmulator) -> None:
+def test_what_a_suspended_generator_holds_may_be_left_at_the_end(
+    make_emulator: MakeEmulator, tmp_path: Path
+) -> None:
     emulator = make_emulator()
-    code = """
-    import tempfile
-    folder = tempfile.TemporaryDirectory()
+    code = f"""
+    path = {str(tmp_path / "cat.mp4")!r}
 
     def streaming():
         try:
-            with client, client.connect() as session, session.record(folder.name + "/cat.mp4"):
+            with client, client.connect() as session, session.record(path):
                 session.start_stream("A cat", portrait=False)
                 yield
         finally:

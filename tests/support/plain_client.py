@@ -40,6 +40,9 @@ __all__ = [
 PATIENCE_S = 30
 """How long a test waits for something that should come at once, in s."""
 
+KEEPALIVE_S = 10
+"""How often a client says that it is still there, in s."""
+
 
 class Credentials:
     """The results of the REST calls of a connect."""
@@ -191,6 +194,13 @@ class PlainClient:
                     self.signaling.put_nowait(content)
         self.signaling.put_nowait({"type": "closed", "code": self.socket.close_code})
 
+    async def keep_alive(self) -> None:
+        """Keep the session, as the protocol requires."""
+        with contextlib.suppress(ConnectionError):
+            while not self.socket.closed:
+                await asyncio.sleep(KEEPALIVE_S)
+                await self.socket.send_json({"type": "keepalive"})
+
     async def disconnect(self) -> None:
         """Say goodbye as the protocol requires."""
         await self.socket.send_json({"type": "client_disconnecting"})
@@ -210,12 +220,14 @@ async def connect(credentials: Credentials, *, goodbye: bool = True) -> AsyncIte
             peer.on("track", client.on_track)
             peer.on("datachannel", client.on_channel)
             listening = asyncio.get_running_loop().create_task(client.listen())
+            keeping = asyncio.get_running_loop().create_task(client.keep_alive())
             try:
                 await asyncio.wait_for(client.ready.wait(), PATIENCE_S)
                 yield client
                 if goodbye and not socket.closed:
                     await client.disconnect()
             finally:
+                keeping.cancel()
                 async with client.gathering:
                     listening.cancel()
                 await peer.close()
