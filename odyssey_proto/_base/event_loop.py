@@ -11,6 +11,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import contextvars
+import inspect
 import logging
 import selectors
 import threading
@@ -279,9 +280,12 @@ class _Life:
         return task
 
     def _refuse_waiting(self) -> None:
-        for coroutine in tuple(self.arriving):
-            coroutine.close()
+        never_run = tuple(self.arriving)
         self.arriving.clear()
+        made = [task.get_coro() for task in tuple(self.submitted)]  # some in the loop's last iteration
+        for coroutine in (*never_run, *made):
+            if inspect.iscoroutine(coroutine) and inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+                coroutine.close()
         for future in tuple(self.futures):
             with contextlib.suppress(concurrent.futures.InvalidStateError):
                 future.set_exception(_closed())

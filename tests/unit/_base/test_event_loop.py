@@ -4,6 +4,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import gc
+import inspect
 import logging
 import subprocess
 import sys
@@ -350,6 +351,22 @@ class TestAfterTheEnd:
             for future in futures:
                 with contextlib.suppress(OdysseyConnectionError, concurrent.futures.CancelledError):
                     assert future.result(GENEROUS) == "x"
+
+    def test_a_coroutine_that_comes_in_the_last_iteration_is_closed(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        loop = BackgroundLoop("odyssey-test")
+        loop.start()
+        life, late = loop._life, give("x")
+        assert life is not None
+        futures: list[concurrent.futures.Future[str]] = []
+
+        async def submit_once_more() -> None:
+            futures.append(life.submit(late, None))
+
+        monkeypatch.setattr(life.loop, "shutdown_asyncgens", submit_once_more)  # the last thing that it runs
+        assert loop.stop(GENEROUS)
+        assert inspect.getcoroutinestate(late) == inspect.CORO_CLOSED
+        with pytest.raises(OdysseyConnectionError, match="The client is closed"):
+            futures[0].result(GENEROUS)
 
     def test_a_future_that_a_stubborn_task_never_finishes_raises(self) -> None:
         loop = BackgroundLoop("odyssey-test")
