@@ -208,8 +208,10 @@ class PlainClient:
 
 
 @contextlib.asynccontextmanager
-async def connect(credentials: Credentials, *, goodbye: bool = True) -> AsyncIterator[PlainClient]:
-    """Connect, and at the end say goodbye or just vanish."""
+async def connect(
+    credentials: Credentials, *, goodbye: bool = True, keepalive: bool = True
+) -> AsyncIterator[PlainClient]:
+    """Connect, keep the session, and at the end say goodbye; or leave out the second or the third."""
     async with aiohttp.ClientSession() as http:
         async with http.get(credentials.signalling_url.replace("ws", "http", 1) + "/config") as answer:
             servers = [RTCIceServer(urls=server["urls"]) for server in (await answer.json())["iceServers"]]
@@ -220,14 +222,15 @@ async def connect(credentials: Credentials, *, goodbye: bool = True) -> AsyncIte
             peer.on("track", client.on_track)
             peer.on("datachannel", client.on_channel)
             listening = asyncio.get_running_loop().create_task(client.listen())
-            keeping = asyncio.get_running_loop().create_task(client.keep_alive())
+            keeping = asyncio.get_running_loop().create_task(client.keep_alive()) if keepalive else None
             try:
                 await asyncio.wait_for(client.ready.wait(), PATIENCE_S)
                 yield client
                 if goodbye and not socket.closed:
                     await client.disconnect()
             finally:
-                keeping.cancel()
+                if keeping is not None:
+                    keeping.cancel()
                 async with client.gathering:
                     listening.cancel()
                 await peer.close()

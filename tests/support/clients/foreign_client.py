@@ -29,11 +29,8 @@ async def play(scenario: dict[str, Any], faults: list[str]) -> None:
             match step["do"]:
                 case "connect":
                     credentials = authorise(os.environ["ODYSSEY_API_URL"], os.environ["ODYSSEY_API_KEY"])
-                    goodbye = "no-goodbye" not in faults
-                    client = await stack.enter_async_context(connect(credentials, goodbye=goodbye))
-                    if "no-keepalive" not in faults:
-                        keeping = asyncio.get_running_loop().create_task(keep_alive(client))
-                        stack.callback(keeping.cancel)
+                    habits = {habit: f"no-{habit}" not in faults for habit in ("goodbye", "keepalive")}
+                    client = await stack.enter_async_context(connect(credentials, **habits))
                 case "start" if client and "image_base64" not in step:
                     more = {"input_image": None} if "wrong-field" in faults else {}
                     client.start(step["prompt"], portrait=step["portrait"], **more)
@@ -80,12 +77,6 @@ def call(step: dict[str, Any], times: int) -> int:
             status = requests.get(f"{url}/stream-recordings", headers=headers, timeout=30).status_code
         times -= 1
     return status
-
-
-async def keep_alive(client: PlainClient) -> None:
-    while True:
-        await asyncio.sleep(10)
-        await client.socket.send_json({"type": "keepalive"})
 
 
 if __name__ == "__main__":
