@@ -181,6 +181,22 @@ def test_the_library_does_not_load_the_emulator() -> None:
     assert found.stdout.strip() == "[]"
 
 
+def test_a_stream_loads_nothing() -> None:
+    """Streams begin on several threads at once, which NumPy's modules that load late do not survive."""
+    code = """
+import sys
+from odyssey_proto.emulator import Emulator
+from odyssey_proto.emulator._stream.grain import Grain
+from odyssey_proto.emulator._worlds import PaintedWorld
+before = set(sys.modules)
+world = PaintedWorld(seed=0, prompt="Rain on a town", portrait=False, size=(512, 64))
+Grain(2, seed=0).over(world.picture(0.0), 0.0)
+print(sorted(set(sys.modules) - before))
+"""
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert found.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize("missing", ["aiohttp", "PIL"])
 def test_a_missing_extra_is_told_by_its_command(missing: str) -> None:
     code = f"""

@@ -51,6 +51,9 @@ PATIENCE_S = 30.0
 LOADING_S = 3 * PATIENCE_S
 """The same for a process that loads everything anew, which takes 10 s and more on a busy machine."""
 
+_SHOWN = 10_000
+"""Characters of a process's standard error output that are shown for a test that failed."""
+
 _COMMAND = "import sys; from odyssey_proto.cli import main; sys.exit(main())"
 
 _PRELUDE = """
@@ -82,7 +85,8 @@ class Process:
         self, arguments: Sequence[str], *, keep: Sequence[int] = (), objections: Path | None = None
     ) -> None:
         self._objections = objections
-        self._stderr: IO[str] = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed in `__exit__`
+        # Closed in `__exit__`; a process that is killed may leave half a character.
+        self._stderr: IO[str] = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self._popen = self._start(arguments, keep)
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._reader = threading.Thread(target=self._read)
@@ -159,6 +163,7 @@ class Process:
         self._popen.kill()
         self._popen.wait()
         self._reader.join()
+        print(self.stderr[-_SHOWN:], end="", file=sys.stderr)  # pytest shows it if the test fails
         for pipe in (self._popen.stdin, self._popen.stdout, self._stderr):
             assert pipe is not None
             with contextlib.suppress(BrokenPipeError):

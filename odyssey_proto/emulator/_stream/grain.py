@@ -9,6 +9,7 @@ from typing import Final
 
 import av
 import numpy as np
+from numpy.random import default_rng
 
 __all__ = ["Grain"]
 
@@ -37,12 +38,12 @@ class Grain:
         height = luma.shape[0]
         if self._noise.shape != (height + _SPARE, width + _SPARE):
             self._noise = self._make_noise(height + _SPARE, width + _SPARE)
-        down, right = np.random.default_rng((self._seed, round(moment * 1e6))).integers(_SPARE, size=2)
+        down, right = default_rng((self._seed, round(moment * 1e6))).integers(_SPARE, size=2)
         np.clip(luma, self._strength, 255 - self._strength, out=luma)
         luma += self._noise[down : down + height, right : right + width]
         return av.VideoFrame.from_ndarray(pixels, "yuv420p")
 
     def _make_noise(self, height: int, width: int) -> np.typing.NDArray[np.uint8]:
-        rng = np.random.default_rng(self._seed)
+        rng = default_rng(self._seed)
         noise = rng.integers(-self._strength, self._strength, (height, width), np.int8, endpoint=True)
         return noise.view(np.uint8)  # adding it wraps around, which subtracts negative values

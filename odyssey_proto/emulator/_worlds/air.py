@@ -16,6 +16,7 @@ from .land import Strip, noise
 from .palette import Colour, Palette, mix
 
 if TYPE_CHECKING:
+    from numpy.random import Generator
     from numpy.typing import NDArray
 
     from .scene import Scene
@@ -47,7 +48,7 @@ class Drift:
         flat[at] = (flat[at] * self._keep + self._add) >> 8
 
 
-def drifts_of(scene: Scene, palette: Palette, size: tuple[int, int], rng: np.random.Generator) -> list[Drift]:
+def drifts_of(scene: Scene, palette: Palette, size: tuple[int, int], rng: Generator) -> list[Drift]:
     """Return the drifts in front of ``scene``, far to near."""
     drifts: list[Drift] = []
     if scene.place == "underwater":
@@ -94,7 +95,7 @@ def drifts_of(scene: Scene, palette: Palette, size: tuple[int, int], rng: np.ran
     return drifts
 
 
-def mist_of(scene: Scene, palette: Palette, size: tuple[int, int], rng: np.random.Generator) -> Strip | None:
+def mist_of(scene: Scene, palette: Palette, size: tuple[int, int], rng: Generator) -> Strip | None:
     """Return the mist in front of ``scene``, or None."""
     if scene.weather != "fog":
         return None
@@ -108,7 +109,7 @@ def mist_of(scene: Scene, palette: Palette, size: tuple[int, int], rng: np.rando
 
 
 def _dots(
-    size: tuple[int, int], rng: np.random.Generator, count: int, span: tuple[float, float], *, ring: bool = False
+    size: tuple[int, int], rng: Generator, count: int, span: tuple[float, float], *, ring: bool = False
 ) -> Image.Image:
     mask = Image.new("L", (size[0] * 2, size[1] * 2))
     draw = ImageDraw.Draw(mask)
@@ -124,9 +125,7 @@ def _dots(
     return mask.resize(size, Image.Resampling.BOX)
 
 
-def _streaks(
-    size: tuple[int, int], rng: np.random.Generator, count: int, length: float, strength: int
-) -> Image.Image:
+def _streaks(size: tuple[int, int], rng: Generator, count: int, length: float, strength: int) -> Image.Image:
     mask = Image.new("L", (size[0] * 2, size[1] * 2))
     draw = ImageDraw.Draw(mask)
     for _ in range(count):
@@ -135,7 +134,7 @@ def _streaks(
     return mask.resize(size, Image.Resampling.BOX)
 
 
-def _leaves(size: tuple[int, int], rng: np.random.Generator, count: int, radius: float) -> Image.Image:
+def _leaves(size: tuple[int, int], rng: Generator, count: int, radius: float) -> Image.Image:
     mask = Image.new("L", (size[0] * 2, size[1] * 2))
     draw = ImageDraw.Draw(mask)
     for _ in range(count):
@@ -152,7 +151,7 @@ def _leaves(size: tuple[int, int], rng: np.random.Generator, count: int, radius:
     return mask.resize(size, Image.Resampling.BOX)
 
 
-def _glows(size: tuple[int, int], rng: np.random.Generator, count: int, radius: float) -> Image.Image:
+def _glows(size: tuple[int, int], rng: Generator, count: int, radius: float) -> Image.Image:
     core = _dots(size, rng, count, (radius * 0.5, radius))
     halo = np.asarray(core.filter(ImageFilter.GaussianBlur(radius * 2))).astype(np.float32) * 2.2
     return Image.fromarray(np.clip(np.maximum(halo, np.asarray(core)), 0, 255).astype(np.uint8))

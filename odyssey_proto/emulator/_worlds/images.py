@@ -5,12 +5,15 @@ from __future__ import annotations
 import base64
 import binascii
 import io
-import warnings
+from typing import Final
 
 import pillow_heif
 from PIL import Image, ImageOps
 
 __all__ = ["read_image"]
+
+_MOST_PIXELS: Final = 89_478_485
+"""Width × height of the largest image, in px: Pillow warns beyond it, and refuses twice as many."""
 
 pillow_heif.register_heif_opener()  # HEIC and HEIF, which Pillow alone does not read
 
@@ -26,11 +29,7 @@ def read_image(data_url: str, size: tuple[int, int]) -> Image.Image:
         raise ValueError("not a data URL")
     try:
         raw = base64.b64decode(content, validate=True) if head.endswith(";base64") else content.encode("latin-1")
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(raw)) as image:
-                upright = ImageOps.exif_transpose(image)
-                return ImageOps.fit(upright.convert("RGB"), size, Image.Resampling.LANCZOS)
+        return _fitted(raw, size)
     except (
         binascii.Error,
         OSError,
@@ -40,3 +39,12 @@ def read_image(data_url: str, size: tuple[int, int]) -> Image.Image:
         Image.DecompressionBombWarning,
     ) as exc:
         raise ValueError("not an image that can be read") from exc
+
+
+def _fitted(raw: bytes, size: tuple[int, int]) -> Image.Image:
+    # Pillow also warns. Making that an error would change the filters of the whole process, in all its threads.
+    with Image.open(io.BytesIO(raw)) as image:
+        if image.width * image.height > _MOST_PIXELS:
+            raise ValueError("too large")
+        upright = ImageOps.exif_transpose(image)
+        return ImageOps.fit(upright.convert("RGB"), size, Image.Resampling.LANCZOS)

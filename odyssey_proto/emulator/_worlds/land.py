@@ -15,6 +15,8 @@ from PIL import Image, ImageDraw
 from .palette import Colour, Palette, mix
 
 if TYPE_CHECKING:
+    from numpy.random import Generator
+
     from .scene import Scene
 
 __all__ = ["Strip", "clouds", "noise", "paint_sky", "strips_of"]
@@ -37,7 +39,7 @@ class Strip:
     """Share of the camera's movement: 0 is infinitely far, 1 passes at the camera's own speed."""
 
 
-def noise(rng: np.random.Generator, width: int, height: int, *, cells: int, octaves: int = 4) -> Floats:
+def noise(rng: Generator, width: int, height: int, *, cells: int, octaves: int = 4) -> Floats:
     """Return soft noise from 0 to 1, shape (height, width), that joins at its left and right ends."""
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
@@ -53,7 +55,7 @@ def noise(rng: np.random.Generator, width: int, height: int, *, cells: int, octa
     return (total - low) / (high - low)
 
 
-def _streaks(rng: np.random.Generator, width: int, height: int, *, stretch: int) -> Floats:
+def _streaks(rng: Generator, width: int, height: int, *, stretch: int) -> Floats:
     """Return noise whose spots are ``stretch`` times as wide as high."""
     narrow = noise(rng, width // stretch, height, cells=max(2, width // stretch // 7), octaves=2)
     at = np.arange(width, dtype=np.float32) * (narrow.shape[1] / width)
@@ -62,7 +64,7 @@ def _streaks(rng: np.random.Generator, width: int, height: int, *, stretch: int)
     return np.asarray(narrow[:, left] * (1 - share) + narrow[:, (left + 1) % narrow.shape[1]] * share)
 
 
-def paint_sky(scene: Scene, palette: Palette, size: tuple[int, int], rng: np.random.Generator) -> Image.Image:
+def paint_sky(scene: Scene, palette: Palette, size: tuple[int, int], rng: Generator) -> Image.Image:
     """Return the sky with its sun or moon, stars and planet, or the light under water."""
     width, height = size
     down = np.linspace(0, 1, height, dtype=np.float32)[:, None]
@@ -98,7 +100,7 @@ def paint_sky(scene: Scene, palette: Palette, size: tuple[int, int], rng: np.ran
     return _to_image(sky)
 
 
-def _add_stars(sky: Floats, rng: np.random.Generator, *, many: bool) -> None:
+def _add_stars(sky: Floats, rng: Generator, *, many: bool) -> None:
     height, width, _ = sky.shape
     count = 420 if many else 190
     rows = (rng.random(count) ** (1.0 if many else 1.4) * height * 0.98).astype(int)
@@ -111,7 +113,7 @@ def _add_stars(sky: Floats, rng: np.random.Generator, *, many: bool) -> None:
         np.add.at(sky, (rows[big], (columns[big] + shift) % width), strength[big, None] * 0.4)
 
 
-def _add_planet(sky: Floats, palette: Palette, rng: np.random.Generator, across: Floats, along: Floats) -> None:
+def _add_planet(sky: Floats, palette: Palette, rng: Generator, across: Floats, along: Floats) -> None:
     height, width, _ = sky.shape
     radius = min(width, height) * 0.27
     x, y = width * rng.uniform(0.62, 0.78), height * rng.uniform(0.26, 0.36)
@@ -132,7 +134,7 @@ def _add_planet(sky: Floats, palette: Palette, rng: np.random.Generator, across:
     sky += (one * 0.85 - sky) * (np.clip(1 - ring / (radius * 0.22), 0, 1) * 0.55 * front)[..., None]
 
 
-def clouds(scene: Scene, palette: Palette, size: tuple[int, int], rng: np.random.Generator) -> Strip | None:
+def clouds(scene: Scene, palette: Palette, size: tuple[int, int], rng: Generator) -> Strip | None:
     """Return the clouds, or None."""
     if scene.place in ("space", "underwater"):
         return None
@@ -150,13 +152,13 @@ def clouds(scene: Scene, palette: Palette, size: tuple[int, int], rng: np.random
     return Strip(image=image, mask=_to_mask(body), top=0, speed=0.05)
 
 
-def strips_of(scene: Scene, palette: Palette, size: tuple[int, int], rng: np.random.Generator) -> list[Strip]:
+def strips_of(scene: Scene, palette: Palette, size: tuple[int, int], rng: Generator) -> list[Strip]:
     """Return the land from far to near."""
     build = {"city": _city, "sea": _sea, "forest": _forest, "room": _room}.get(scene.place, _ridges)
     return _uncovered(build(scene, palette, size, rng))
 
 
-def _ridge(rng: np.random.Generator, width: int, *, roughness: float, peaks: bool) -> Floats:
+def _ridge(rng: Generator, width: int, *, roughness: float, peaks: bool) -> Floats:
     """Return a line from 0 to 1, shape (width,), that joins at its ends."""
     turn = np.arange(width, dtype=np.float32) / width * 2 * np.pi
     line = np.zeros(width, np.float32)
@@ -188,7 +190,7 @@ def _strip(
     return Strip(image=_to_image(pixels), mask=_to_mask(mask), top=top, speed=speed)
 
 
-def _ridges(scene: Scene, palette: Palette, size: tuple[int, int], rng: np.random.Generator) -> list[Strip]:
+def _ridges(scene: Scene, palette: Palette, size: tuple[int, int], rng: Generator) -> list[Strip]:
     width, height = size[0] * 2, size[1]
     peaks = scene.place == "mountains"
     roughness = {"mountains": 1.0, "desert": 0.55, "space": 0.9}.get(scene.place, 0.7)
@@ -216,7 +218,7 @@ def _ridges(scene: Scene, palette: Palette, size: tuple[int, int], rng: np.rando
     return strips
 
 
-def _whiten(strip: Strip, line: Floats, rise: float, palette: Palette, rng: np.random.Generator) -> None:
+def _whiten(strip: Strip, line: Floats, rise: float, palette: Palette, rng: Generator) -> None:
     """Put snow on the peaks."""
     pixels = np.asarray(strip.image).astype(np.float32)
     depth = np.arange(pixels.shape[0], dtype=np.float32)[:, None] - ((1 - line) * rise + _HEADROOM)[None, :]
@@ -227,7 +229,7 @@ def _whiten(strip: Strip, line: Floats, rise: float, palette: Palette, rng: np.r
     strip.image.paste(_to_image(pixels))
 
 
-def _plant(strip: Strip, rng: np.random.Generator, palette: Palette, *, cactuses: bool) -> None:
+def _plant(strip: Strip, rng: Generator, palette: Palette, *, cactuses: bool) -> None:
     """Put trees (or cactuses) on a strip."""
     coverage = np.asarray(strip.mask)
     for _ in range(7 if cactuses else 14):
@@ -262,7 +264,7 @@ def _plant(strip: Strip, rng: np.random.Generator, palette: Palette, *, cactuses
                     draw.ellipse(shape, fill=fill)
 
 
-def _forest(scene: Scene, palette: Palette, size: tuple[int, int], rng: np.random.Generator) -> list[Strip]:
+def _forest(scene: Scene, palette: Palette, size: tuple[int, int], rng: Generator) -> list[Strip]:
     width, height = size[0] * 2, size[1]
     strips = _ridges(scene, palette, size, rng)[:1]
     for layer, (where, tall, count) in enumerate(((0.56, 0.20, 90), (0.67, 0.27, 60), (0.80, 0.42, 22))):
@@ -288,7 +290,7 @@ def _forest(scene: Scene, palette: Palette, size: tuple[int, int], rng: np.rando
     return [*strips, _floor(palette, size, rng)]
 
 
-def _floor(palette: Palette, size: tuple[int, int], rng: np.random.Generator, *, level: bool = False) -> Strip:
+def _floor(palette: Palette, size: tuple[int, int], rng: Generator, *, level: bool = False) -> Strip:
     """Return the ground in front of everything, at the figure's feet."""
     width, height = size[0] * 2, size[1]
     line = np.full(width, 0.5, np.float32) if level else _ridge(rng, width, roughness=0.8, peaks=False)
@@ -311,7 +313,7 @@ def _fir(draw: ImageDraw.ImageDraw, x: float, foot: float, tall: float) -> None:
     draw.rectangle((x - tall * 0.02, foot - tall * 0.14, x + tall * 0.02, foot), fill=255)
 
 
-def _city(_: Scene, palette: Palette, size: tuple[int, int], rng: np.random.Generator) -> list[Strip]:
+def _city(_: Scene, palette: Palette, size: tuple[int, int], rng: Generator) -> list[Strip]:
     width, height = size[0] * 2, size[1]
     strips = []
     for layer, (low, high, broad) in enumerate(((0.26, 0.58, 26), (0.36, 0.68, 38), (0.50, 0.78, 60))):
@@ -350,7 +352,7 @@ def _city(_: Scene, palette: Palette, size: tuple[int, int], rng: np.random.Gene
     return strips
 
 
-def _wet(street: Image.Image, palette: Palette, rng: np.random.Generator) -> None:
+def _wet(street: Image.Image, palette: Palette, rng: Generator) -> None:
     """Reflect lights in the wet street, stronger when it is dark."""
     columns = noise(rng, street.width, 2, cells=60, octaves=2)[0]
     down = np.linspace(1, 0.15, street.height, dtype=np.float32)[:, None]
@@ -364,7 +366,7 @@ def _light_windows(
     paint: ImageDraw.ImageDraw,
     box: tuple[int, int, int, int],
     palette: Palette,
-    rng: np.random.Generator,
+    rng: Generator,
     layer: int,
 ) -> None:
     step = 5 + layer * 2
@@ -380,7 +382,7 @@ def _light_windows(
                 )
 
 
-def _sea(_: Scene, palette: Palette, size: tuple[int, int], rng: np.random.Generator) -> list[Strip]:
+def _sea(_: Scene, palette: Palette, size: tuple[int, int], rng: Generator) -> list[Strip]:
     width, height = size[0] * 2, size[1]
     island = (1 - _ridge(rng, width, roughness=0.9, peaks=True) ** 2.4) * height * 0.16
     strips = [
@@ -416,7 +418,7 @@ def _sea(_: Scene, palette: Palette, size: tuple[int, int], rng: np.random.Gener
     return strips
 
 
-def _room(scene: Scene, palette: Palette, size: tuple[int, int], rng: np.random.Generator) -> list[Strip]:
+def _room(scene: Scene, palette: Palette, size: tuple[int, int], rng: Generator) -> list[Strip]:
     """Return hills behind a window with curtains, and its sill in front."""
     width, height = size
     wall, cloth, wood = (

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import av
 import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
+from numpy.random import default_rng
 from PIL import Image, ImageDraw, ImageFont
 
 from .air import Drift, drifts_of, mist_of
@@ -21,6 +22,7 @@ from .palette import mix, palette_of
 from .subjects import figure_of
 
 if TYPE_CHECKING:
+    from numpy.random import Generator
     from numpy.typing import NDArray
 
     from .scene import Actor, Scene
@@ -153,9 +155,9 @@ class Painting:
         rows[:] = (shaded * (256 - ink) + 232 * ink) >> 8
 
 
-def _randomness(scene: Scene, part: int) -> np.random.Generator:
+def _randomness(scene: Scene, part: int) -> Generator:
     """Return the randomness of one part: the others stay when it changes."""
-    return np.random.default_rng((scene.grain, part))
+    return default_rng((scene.grain, part))
 
 
 @functools.lru_cache(maxsize=_KEPT)

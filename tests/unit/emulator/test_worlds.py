@@ -218,6 +218,12 @@ def test_what_is_no_image_is_refused(image: str) -> None:
         world(image=image)
 
 
+@pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
+def test_an_image_that_would_fill_the_memory_is_refused() -> None:
+    with pytest.raises(ValueError, match="not an image"):
+        world(image=data_url(Image.new("1", (9460, 9460))))
+
+
 def test_the_applied_prompt_is_longer_than_the_prompt_and_begins_with_it() -> None:
     assert world("A cat at night").applied_prompt.startswith("A cat at night. ")
 
