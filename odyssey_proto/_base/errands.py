@@ -377,7 +377,8 @@ class _Errand:
         self._outcome = outcome
         del outcome
         is_abandoned = self._fate.setdefault("how", "done") == "abandoned"
-        self._bell.release()
+        with contextlib.suppress(RuntimeError):  # of an abandoned one, a question that nobody heard has rung it
+            self._bell.release()
         self._over.release()
         if is_abandoned:
             self._undo()

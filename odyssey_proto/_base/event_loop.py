@@ -194,6 +194,7 @@ class _Life:
         self.futures: set[concurrent.futures.Future[Any]] = set()
         self.arriving: dict[Coroutine[Any, Any, Any], TaskScope | None] = {}
         self.executor = DaemonExecutor(f"{name}-worker")
+        self.is_ending = False
         made: concurrent.futures.Future[asyncio.AbstractEventLoop] = concurrent.futures.Future()
         self.thread = threading.Thread(target=self._serve, args=(made,), name=name, daemon=True)
         start(self.thread)
@@ -224,7 +225,10 @@ class _Life:
         return future
 
     def end(self) -> None:
-        if self.thread.is_alive():  # not so in a forked child, which must not touch the parent's loop
+        # Once, because a second time would end the winding up. In a forked child, the thread is not alive, and its
+        # loop is the parent's.
+        if self.thread.is_alive() and not self.is_ending:
+            self.is_ending = True
             with contextlib.suppress(RuntimeError):
                 self.loop.call_soon_threadsafe(self.loop.stop)
 

@@ -409,6 +409,7 @@ class Driver:
         if self._dispatcher is not None:
             self._dispatcher.finish()
         self.ended.set()
+        self.tap.show_end()  # to a capture that has begun since
         self._waiting.fail_all(error or _HAS_ENDED)
         _drivers.discard(self)
 

@@ -404,13 +404,14 @@ class SessionTokens:
 
     def get(self, fetch: Callable[[], wire.SessionTokenResponse], clock: Clock) -> str:
         """Return the kept token, or ``fetch`` one and keep it."""
-        if self._kept is None or self._kept[1] <= clock.now():
+        kept = self._kept
+        if kept is None or kept[1] <= clock.now():
             asked_at = clock.now()
             answer = fetch()
             lifetime_s = TOKEN_LIFETIME_S if answer.expires_in is None else answer.expires_in
             self._kept = (answer.session_token, asked_at + lifetime_s)
             return answer.session_token
-        return self._kept[0]
+        return kept[0]
 
     def note_failure(self, error: errors.OdysseyError) -> None:
         """Forget the token if it was refused."""

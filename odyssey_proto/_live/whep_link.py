@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +32,7 @@ __all__ = ["WhepLink"]
 log = logging.getLogger("odyssey_proto.live")
 
 _GATHERING_S: Final = 5.0
+_RELAYS_S: Final = 6.0  # the same, if only relays may be used: their own 5 s end first, and their error says more
 _ANSWER_S: Final = 10.0
 _CONNECTING_S: Final = 15.0  # from the answer to the connection
 _GOODBYE_S: Final = 0.6  # for the DELETE
@@ -165,7 +167,7 @@ class WhepLink:
             peer.close(0.0)
             raise left_early()
         self._context.totals.is_local = is_loopback(self._endpoint.host)
-        gathered = deadline.within(_GATHERING_S)
+        gathered = deadline.within(_RELAYS_S if self._ice_policy == "relay" else _GATHERING_S)
         return str(self._await(peer.offer(servers), gathered, "gathering addresses", abort))
 
     def _wants_all(self) -> bool:
@@ -255,12 +257,14 @@ class WhepLink:
         if state == "connected" and not self._connected.done():
             if self._peer is not None:
                 self._route.note(self._peer.peer_connection)
-            self._connected.set_result(None)
+            with contextlib.suppress(concurrent.futures.InvalidStateError):  # `open` has given up meanwhile
+                self._connected.set_result(None)
 
     def on_lost(self, error: errors.OdysseyConnectionError) -> None:
         """Report the end; if the sender ended the connection, the broadcast is over."""
         if not self._connected.done():
-            self._connected.set_exception(error)
+            with contextlib.suppress(concurrent.futures.InvalidStateError):  # as above
+                self._connected.set_exception(error)
         elif error.code == TOO_LARGE:
             self._context.post(inputs.LinkFailed(self._number, error))
         elif self._peer is not None and (self._peer.path_lost or error.code not in _CLEAN):

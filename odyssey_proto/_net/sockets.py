@@ -284,8 +284,10 @@ class Adapter(requests.adapters.HTTPAdapter):
         """Return the manager of the connections through ``proxy``."""
         if proxy.startswith("socks"):
             if proxy not in self.proxy_manager:
-                self.proxy_manager[proxy] = manager = urllib3.PoolManager(**self.poolmanager.connection_pool_kw)
+                manager = urllib3.PoolManager(**self.poolmanager.connection_pool_kw)
                 manager.pool_classes_by_scheme = _pools_through(Proxy.of(proxy, "the setting of the proxy"))
+                # Not earlier: without its pools, another thread would connect past the proxy.
+                self.proxy_manager.setdefault(proxy, manager)
             return self.proxy_manager[proxy]
         if proxy.startswith("https:"):
             known["proxy_ssl_context"] = trusting_context()
@@ -307,9 +309,14 @@ class Adapter(requests.adapters.HTTPAdapter):
         """Close the idle connections now; urllib3 closes them only when a pool is garbage-collected."""
         for pool in self._pools():
             pool.close()
-        super().close()
+        for manager in self._managers():
+            manager.clear()
 
     def _pools(self) -> Iterator[Any]:
-        for manager in (self.poolmanager, *tuple(self.proxy_manager.values())):
+        for manager in self._managers():
             for key in manager.pools.keys():  # noqa: SIM118 - not an iterable mapping
-                yield manager.pools[key]
+                if (pool := manager.pools.get(key)) is not None:  # another thread may have removed it
+                    yield pool
+
+    def _managers(self) -> tuple[Any, ...]:
+        return (self.poolmanager, *tuple(self.proxy_manager.values()))

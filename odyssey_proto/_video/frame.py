@@ -101,7 +101,8 @@ class _Picture:
     @property
     def colours(self) -> Colours:
         """The colours of the picture as sent."""
-        return Colours.of(self._frame)
+        with self._lock:  # a conversion changes them meanwhile
+            return Colours.of(self._frame)
 
     @property
     def nbytes(self) -> int:

@@ -122,7 +122,7 @@ class FrameQueue:
                     continue
                 item = None  # an earlier one struck before the end was put back
             if item is not None:
-                self._counts.delivered = self._counts.received - self._counts.dropped - len(self)
+                self._counts.delivered += 1
                 # Frames are dropped only at the head, so all dropped ones come just before this one.
                 skipped, self._last = item[0] - self._last - 1, item[0]
                 return item[1]._after_dropped(skipped)

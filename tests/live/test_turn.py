@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from odyssey_proto import AdvancedConfig, OdysseyConnectionError, OdysseyStreamError
+from odyssey_proto import AdvancedConfig, OdysseyConnectionError, OdysseyStreamError, connect_to_stream
 from odyssey_proto.emulator._faults.script import Fault
 from tests.support.coturn import CREDENTIAL, Coturn, missing
 from tests.support.live import take
@@ -110,6 +110,19 @@ def test_servers_that_are_dead_leave_it_to_the_next(coturn: Coturn, make_relayed
         here = {**DEAD, "urls": f"turn:127.0.0.1:{silent.getsockname()[1]}"}
         with make_relayed(DEAD, here, coturn.server()) as session:
             watch(session)
+
+
+def test_a_spectator_without_a_relay_learns_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The relays' own limit ends first, even if the loop is late by as much as the limit itself.
+    monkeypatch.setattr("odyssey_proto._live.whep_link._GATHERING_S", 0.5)
+    monkeypatch.setattr("odyssey_proto._live.whep_link._RELAYS_S", PATIENCE_S)
+    monkeypatch.setattr("odyssey_proto._net.webrtc.ice_servers._RELAY_WITHIN_S", 0.5)
+    with socket.socket(type=socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        server = {**DEAD, "urls": f"turn:127.0.0.1:{silent.getsockname()[1]}"}
+        with pytest.raises(OdysseyConnectionError) as caught:
+            connect_to_stream("http://127.0.0.1:1/live", "token", ice_servers=[server], ice_policy="relay")
+    assert (caught.value.code, "no answer" in str(caught.value)) == ("no_relay", True)
 
 
 def test_servers_that_are_all_dead_do_not_stand_in_the_way_of_a_direct_path(

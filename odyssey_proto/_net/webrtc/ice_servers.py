@@ -96,10 +96,11 @@ class IceServers:
     def notes(self) -> tuple[str, ...]:
         """One line for each server that gave no candidate, with the reason; without credentials."""
         kinds = {"stun": "address"}
+        failures = dict(self._failures)  # the loop changes them
         return tuple(
-            f"no {kinds.get(url.scheme, 'relay')} candidate from {url}: {self._failures[url]}"
+            f"no {kinds.get(url.scheme, 'relay')} candidate from {url}: {failures[url]}"
             for url in (*self._stun, *self._turn)
-            if url in self._failures
+            if url in failures
         )
 
     @property

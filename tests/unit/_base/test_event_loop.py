@@ -385,6 +385,34 @@ class TestAfterTheEnd:
 
 
 class TestWindingUp:
+    def test_is_not_cut_short_when_nobody_has_the_loop_any_more(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(event_loop._TASKS_END_S, "submitted", GENEROUS)
+        loop = BackgroundLoop("odyssey-test")
+        loop.start()
+        life = loop._life
+        assert life is not None
+        goes_on, ended = threading.Event(), threading.Event()
+
+        async def end_slowly() -> None:
+            try:
+                await for_ever()
+            finally:
+                while not goes_on.is_set():
+                    await asyncio.sleep(0.001)
+                ended.set()
+
+        loop.submit(end_slowly())
+        loop.run(give("it has started"), GENEROUS)
+        assert not loop.stop(0.0)
+        gone = weakref.ref(loop)
+        del loop
+        gc.collect()
+        assert gone() is None
+        goes_on.set()
+        assert ended.wait(GENEROUS)
+        life.thread.join(GENEROUS)
+        assert not life.thread.is_alive()
+
     def test_what_was_submitted_may_finish_its_end_before_the_rest_is_cancelled(self) -> None:
         loop = BackgroundLoop("odyssey-test")
         loop.start()

@@ -211,3 +211,28 @@ def test_each_socks_proxy_has_connections_of_its_own() -> None:
         for scheme in ("http", "https"):
             made = [manager.pool_classes_by_scheme[scheme].socks.host for manager in (one, other)]
             assert made == ["one.example", "other.example"]
+
+
+def test_a_socks_proxy_is_complete_before_another_thread_can_use_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    adapter, known = Adapter(), []
+    through = sockets._pools_through
+
+    def look(proxy: Any) -> Any:
+        known.append(list(adapter.proxy_manager))
+        return through(proxy)
+
+    monkeypatch.setattr(sockets, "_pools_through", look)
+    with contextlib.closing(adapter):
+        adapter.proxy_manager_for("socks5h://proxy.example")
+        assert known == [[]]
+
+
+def test_connections_that_another_thread_has_closed_are_left_out() -> None:
+    adapter = Adapter()
+    with contextlib.closing(adapter):
+        for host in ("one.example", "other.example"):
+            adapter.poolmanager.connection_from_host(host)
+        pools = adapter._pools()
+        next(pools)
+        adapter.close()
+        assert list(pools) == []

@@ -20,7 +20,7 @@ from odyssey_proto._base.errors import (
     OdysseyStreamError,
     OdysseyStreamTimeoutError,
 )
-from odyssey_proto._video.colours import BT601
+from odyssey_proto._video.colours import BT601, Colours
 from odyssey_proto._video.frame import VideoFrame
 from odyssey_proto._video.frame_hub import PAUSE_S, FrameHub
 from odyssey_proto._video.frame_queue import FrameCounts, FrameQueue
@@ -374,6 +374,13 @@ class TestFrameQueue:
         queue.get(within())
         assert queue.counts == FrameCounts(received=5, delivered=1, dropped=3)
         assert len(queue) == 1
+
+    def test_a_frame_that_is_about_to_come_counts_as_received_only(self) -> None:
+        queue = FrameQueue()
+        queue.put(numbered(0))
+        queue._counts.received += 1  # the producer stands still before it adds the next one
+        queue.get(within())
+        assert queue.counts == FrameCounts(received=2, delivered=1, dropped=0)
 
     def test_an_overflow_counts_the_frame_that_was_lost(self) -> None:
         queue = FrameQueue("error", 1)
@@ -774,6 +781,24 @@ def test_a_recorder_gets_the_picture_without_its_conversion() -> None:
     assert np.array_equal(VideoFrame._of(kept).data, array)
     assert kept.nbytes == 64 * 48 * 3 // 2
     assert kept.colours == frame._picture.colours == BT601
+
+
+def test_colours_are_not_read_while_another_thread_converts_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = received(decoded(64, 48))._picture
+    took: list[bool] = []
+
+    def take_the_lock() -> None:
+        took.append(picture._lock.acquire(blocking=False))
+
+    def look(_: Any) -> Colours:
+        other = threading.Thread(target=take_the_lock)
+        other.start()
+        other.join()
+        return BT601
+
+    monkeypatch.setattr(Colours, "of", look)
+    assert picture.colours == BT601
+    assert took == [False]
 
 
 @pytest.mark.parametrize("size", [(64, 48), (128, 32)])
