@@ -99,12 +99,6 @@ def answered(record: TrafficRecord, call: str, at_least: int) -> str:
     return "" if len(found) >= at_least else f"{call} succeeded {len(found)} times, not {at_least}"
 
 
-def no_status(record: TrafficRecord, status: int) -> str:
-    """No call was answered with this status."""
-    refused = [f"{seen.method} {seen.route}" for seen in record.exchanges() if seen.status == status]
-    return f"{refused[0]} was answered with {status}" if refused else ""
-
-
 def handshakes(record: TrafficRecord, at_least: int, at_most: int = 100) -> str:
     """The client opened this many signaling connections."""
     made = len(record.calls(HANDSHAKE))
@@ -215,7 +209,6 @@ CHECKS: Final[dict[str, Callable[..., str]]] = {
         requests,
         waits,
         answered,
-        no_status,
         handshakes,
         config_before_each_handshake,
         pings_before_session,

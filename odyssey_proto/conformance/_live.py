@@ -89,7 +89,7 @@ def _run(command: Sequence[str], scenario: Scenario, stop: threading.Event) -> l
     with Emulator(**settings) as emulator, recording(emulator) as record:
         emulator.faults.add(*(_fault(data, emulator) for data in scenario.faults))
         reported = _reported(command, scenario, emulator, stop)
-    # The emulator has stopped: the last handshakes have been shown.
+        emulator.stop()  # while it is recorded: a handshake is shown when it is over
     if any(report.get("outcome") == "unsupported" for report in reported.steps.values()):
         return [Point(group=scenario.name, name="all", outcome="skipped", why=_unsupported(reported))]
     return [

@@ -97,12 +97,12 @@ def recording(emulator: Emulator) -> Iterator[TrafficRecord]:
     own = emulator._loop.run(_thread(), timeout=_THREAD_WITHIN_S)  # an emulator has one thread
 
     def see(seen: Seen) -> None:
-        if own == threading.get_ident():
+        if own is threading.current_thread():
             record.entries.append((time.monotonic(), seen))
 
     with watching(see):
         yield record
 
 
-async def _thread() -> int:
-    return threading.get_ident()
+async def _thread() -> threading.Thread:
+    return threading.current_thread()  # an ident may be given to another thread later

@@ -66,7 +66,8 @@ _STOP_WITHIN_S: Final = 0.5
 _BACKLOG: Final = 128  # connections that wait to be accepted
 _ACCEPTING_TURNS: Final = 5  # of the loop, from accepting a connection to its `connection_made`; it takes three
 _WRITTEN_WITHIN_S: Final = 2.0
-_STOP_S: Final = 2 * _STOP_WITHIN_S + _WRITTEN_WITHIN_S + 2.0  # for all of it, with the end of the loop
+_SERVED_WITHIN_S: Final = 2 * _STOP_WITHIN_S + 1.0 + _WRITTEN_WITHIN_S  # sessions twice, broadcasts, recordings
+_STOP_S: Final = _SERVED_WITHIN_S + 2.0  # for all of it, with the end of the loop
 
 
 class Emulator:
@@ -181,7 +182,7 @@ class Emulator:
         if server is None or self._process != os.getpid():
             return
         try:
-            self._loop.run(server.stop(), timeout=2 * _STOP_WITHIN_S + _WRITTEN_WITHIN_S)
+            self._loop.run(server.stop(), timeout=_SERVED_WITHIN_S)
         except TimeoutError:
             log.warning("the emulator did not stop in time")
         finally:
@@ -342,7 +343,7 @@ class _Server:
         await self._stop_listening()
         await self._simulations.stop()
         await self._end_sessions()
-        self._broadcasts.close()
+        await self._broadcasts.close()
         await self._archive.close(_WRITTEN_WITHIN_S)
         if self._stun is not None:
             self._stun.close()

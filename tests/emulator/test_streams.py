@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -13,10 +14,17 @@ import pytest
 from PIL import Image
 
 from odyssey_proto._video import stamp
+from odyssey_proto.emulator._session.signaling import SignalingLink
+from odyssey_proto.emulator._stream.camera import PictureTrack
+from odyssey_proto.emulator._stream.peer import StreamerPeer
 from odyssey_proto.emulator._worlds.painting import Painting
 from tests.support.plain_client import PlainClient, bearer, connect, credentials_of, request_session, scenario
+from tests.support.processes import PATIENCE_S, eventually
+from tests.support.worlds import Levels
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from odyssey_proto.emulator._server import Emulator
     from tests.conftest import MakeEmulator
     from tests.support.clocks import HandClock
@@ -287,6 +295,109 @@ async def test_an_end_without_a_stream_is_answered_too(emulator: Emulator) -> No
     async with connect(credentials_of(emulator)) as client:
         client.send(type="interactive_stream_end")
         await client.message("stream_ended")
+
+
+@pytest.fixture
+def sent_slowly(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """An event for which the last picture of every stream waits."""
+    sent = threading.Event()
+    drain = PictureTrack.drain
+
+    async def wait(track: PictureTrack) -> None:
+        await asyncio.to_thread(sent.wait, PATIENCE_S)
+        await drain(track)
+
+    monkeypatch.setattr(PictureTrack, "drain", wait)
+    monkeypatch.setattr("odyssey_proto.emulator._session.streamer._SENT_WITHIN_S", PATIENCE_S)
+    yield sent
+    sent.set()
+
+
+class Ending(Levels):
+    """A world that notes its end."""
+
+    def __init__(self) -> None:
+        self.closed = threading.Event()
+
+    def close(self) -> None:
+        self.closed.set()
+
+
+def ends(emulator: Emulator) -> list[str]:
+    """Return the reasons of the streams that have ended, or are about to."""
+    return [stream.ended for session in emulator.sessions for stream in session.streams if stream.ended]
+
+
+def test_an_end_that_a_goodbye_overtakes_is_completed(
+    make_emulator: MakeEmulator, sent_slowly: threading.Event
+) -> None:
+    world = Ending()
+
+    @scenario
+    async def leave_in_the_middle() -> None:
+        emulator = make_emulator(world=lambda: world)
+        async with connect(credentials_of(emulator)) as client:
+            client.start()
+            await client.message("stream_started")
+            await client.frame()
+            client.send(type="interactive_stream_end")
+            await asyncio.to_thread(eventually, lambda: ends(emulator))
+        assert not world.closed.is_set()
+        sent_slowly.set()
+        assert await asyncio.to_thread(world.closed.wait, PATIENCE_S)
+        assert ends(emulator) == ["requested"]
+
+    leave_in_the_middle()
+
+
+def test_an_end_that_comes_while_the_stream_is_cut_off_is_answered_after_the_reason(
+    make_emulator: MakeEmulator, sent_slowly: threading.Event
+) -> None:
+    @scenario
+    async def end_late() -> None:
+        emulator = make_emulator(max_stream_s=0.5)
+        async with connect(credentials_of(emulator)) as client:
+            client.start()
+            await client.message("stream_started")
+            await asyncio.to_thread(eventually, lambda: ends(emulator))
+            client.send(type="interactive_stream_end")
+            await asyncio.to_thread(
+                eventually, lambda: any(seen.type == "interactive_stream_end" for seen in emulator.messages)
+            )
+            sent_slowly.set()
+            assert (await client.message("interactive_stream_error"))["reason"] == "session_timeout"
+            await client.message("stream_ended")
+            client.start()
+            await client.message("stream_started")
+
+    end_late()
+
+
+def test_the_reason_of_the_end_is_said_before_the_peer_connection_ends(
+    emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order: list[str] = []
+    say, close = SignalingLink.fail, StreamerPeer.close
+
+    async def fail(link: SignalingLink, reason: str) -> None:
+        await say(link, reason)
+        order.append("said")
+
+    async def close_peer(peer: StreamerPeer) -> None:
+        order.append("closed")
+        await close(peer)
+
+    monkeypatch.setattr(SignalingLink, "fail", fail)
+    monkeypatch.setattr(StreamerPeer, "close", close_peer)
+
+    @scenario
+    async def stop() -> None:
+        async with connect(credentials_of(emulator), goodbye=False) as client:
+            await asyncio.to_thread(emulator.stop)
+            assert await client.signaling.get() == {"type": "error", "reason": "streamer_disconnected"}
+
+    stop()
+    assert order == ["said", "closed"]
 
 
 # Refusals

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fractions
 import logging
 import re
 import shutil
 import tempfile
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -43,6 +43,7 @@ class HlsOutput:
     def __init__(self, video: BroadcastVideo) -> None:
         self._video = video
         self._folder: Path | None = None
+        self._writer: _Segmenter | None = None
         self._encoder: Encoder | None = None
         self._packets: asyncio.Queue[av.Packet[Any] | None] = asyncio.Queue()
         self._keyframe_at = 0.0
@@ -79,19 +80,20 @@ class HlsOutput:
             await asyncio.wait([self._work], timeout=_ENDED_WITHIN_S)
 
     def remove(self) -> None:
-        """Remove the files."""
+        """Remove the files. Waits if a packet is being written, which takes a moment."""
         if self._work is not None:
             self._work.cancel()
-        folder, self._folder = self._folder, None
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+        writer, self._writer, self._folder = self._writer, None, None
+        if writer is not None:
+            writer.remove()
 
     async def _begin(self) -> None:
         if self._folder is None:
             if self._video.ended:
                 return
             self._folder = Path(tempfile.mkdtemp(prefix="odyssey-hls-"))
-            self._work = asyncio.get_running_loop().create_task(self._write(self._folder))
+            self._writer = _Segmenter(self._folder, self._video.size, self._video.fps)
+            self._work = asyncio.get_running_loop().create_task(self._write(self._writer))
             self._encoder = self._video.encoder("h264")
             self._encoder.attach(self._take)
         with contextlib.suppress(TimeoutError):
@@ -108,9 +110,8 @@ class HlsOutput:
             self._encoder.want_keyframe()  # the next segment can only begin with one
         self._packets.put_nowait(packet)
 
-    async def _write(self, folder: Path) -> None:
+    async def _write(self, writer: _Segmenter) -> None:
         try:
-            writer = await asyncio.to_thread(_Segmenter, folder, self._video.size, self._video.fps)
             while (packet := await self._packets.get()) is not None:
                 if await asyncio.to_thread(writer.write, packet):
                     self._readable.set()
@@ -122,42 +123,69 @@ class HlsOutput:
 
 
 class _Segmenter:
-    """ffmpeg's segmenter."""
+    """ffmpeg's segmenter. It is used on one thread, except for `remove`, which any may call."""
 
     def __init__(self, folder: Path, size: tuple[int, int], fps: int) -> None:
-        self._container: Any = av.open(
-            str(folder / PLAYLIST),
+        self._folder = folder
+        self._size = size
+        self._fps = fps
+        self._container: Any = None
+        self._stream: Any = None
+        self._listed = False
+        self._lock = threading.Lock()
+        self._removed = False
+
+    def write(self, packet: av.Packet[Any]) -> bool:
+        """Write ``packet``; return whether the playlist exists."""
+        with self._lock:
+            if self._removed or packet.time_base is None or (self._container is None and not packet.is_keyframe):
+                return False
+            if self._container is None:
+                self._open()
+            self._mux(packet)
+            self._listed = self._listed or (self._folder / PLAYLIST).exists()
+            return self._listed
+
+    def close(self) -> None:
+        """Write the end of the playlist."""
+        with self._lock:
+            self._close()
+
+    def remove(self) -> None:
+        """Remove the files; write no more."""
+        with self._lock:
+            self._removed = True
+            with contextlib.suppress(FFmpegError, OSError):
+                self._close()
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _open(self) -> None:
+        self._container = av.open(
+            str(self._folder / PLAYLIST),
             "w",
             format="hls",
             options={
                 "hls_time": str(_SEGMENT_S),
                 "hls_list_size": str(_LISTED_SEGMENTS),
                 "hls_flags": "delete_segments+independent_segments+program_date_time+temp_file",
-                "hls_segment_filename": str(folder / "%d.ts"),
+                "hls_segment_filename": str(self._folder / "%d.ts"),
             },
         )
+        width, height = self._size
         self._stream = self._container.add_mux_stream(
-            "h264", rate=fps, width=size[0], height=size[1], pix_fmt="yuv420p"
+            "h264", rate=self._fps, width=width, height=height, pix_fmt="yuv420p"
         )
-        self._duration = fractions.Fraction(1, fps)
-        self._playlist = folder / PLAYLIST
-        self._began = False
-        self._listed = False
 
-    def write(self, packet: av.Packet[Any]) -> bool:
-        """Write ``packet``; return whether the playlist exists."""
-        self._began = self._began or packet.is_keyframe
-        if not self._began or packet.time_base is None:
-            return False
+    def _mux(self, packet: Any) -> None:
         # A copy, because the muxer changes it, and spectators share the packet.
         own = av.Packet(bytes(packet))
         own.pts, own.dts, own.time_base = packet.pts, packet.dts, packet.time_base
-        own.duration = int(self._duration / packet.time_base)
+        own.duration = int(1 / (self._fps * packet.time_base))
         own.is_keyframe = packet.is_keyframe
         own.stream = self._stream
         self._container.mux(own)
-        self._listed = self._listed or self._playlist.exists()
-        return self._listed
 
-    def close(self) -> None:
-        self._container.close()
+    def _close(self) -> None:
+        container, self._container = self._container, None
+        if container is not None:
+            container.close()

@@ -50,6 +50,7 @@ class BroadcastRegistry:
         self._bitrate = bitrate
         self._broadcasts: dict[str, Broadcast] = {}
         self._removals: dict[str, asyncio.TimerHandle] = {}
+        self._endings: set[asyncio.Task[None]] = set()
         self.routes = [
             web.post("/live/{stream_id}/whep", self._admit),
             web.delete("/live/{stream_id}/whep/{resource}", self._dismiss),
@@ -73,16 +74,19 @@ class BroadcastRegistry:
         return broadcast
 
     async def end(self, stream_id: str) -> None:
-        """End the broadcast of ``stream_id``, if there is one."""
+        """End the broadcast of ``stream_id``, if there is one. It ends also if the caller is cancelled."""
         broadcast = self._broadcasts.get(stream_id)
         if broadcast is not None and not broadcast.video.ended:
-            self._removals[stream_id] = asyncio.get_running_loop().call_later(
-                _FORGOTTEN_AFTER_S, self._remove, stream_id
-            )
-            await broadcast.end()
+            loop = asyncio.get_running_loop()
+            self._removals[stream_id] = loop.call_later(_FORGOTTEN_AFTER_S, self._remove, stream_id)
+            ending = loop.create_task(broadcast.end())
+            self._endings.add(ending)
+            ending.add_done_callback(self._endings.discard)
+            await asyncio.shield(ending)
 
-    def close(self) -> None:
-        """Remove all broadcasts and their files."""
+    async def close(self) -> None:
+        """End all broadcasts, within a second, and remove their files."""
+        await asyncio.gather(*map(self.end, tuple(self._broadcasts)), *self._endings, return_exceptions=True)
         for removal in self._removals.values():
             removal.cancel()
         for stream_id in tuple(self._broadcasts):

@@ -69,10 +69,13 @@ class WhepSpectators:
             raise RefusedError(401, "Invalid spectator token")
         if request.content_type != _CONTENT_TYPE:
             raise RefusedError(415, f"The offer must be {_CONTENT_TYPE}")
+        offer = await _offer(request)
+        if self._video.ended:  # meanwhile
+            raise RefusedError(404, "The stream has ended")
         spectator = _Spectator(self._video, codec=self._codec, on_gone=self._forget)
         self._present[spectator.id] = spectator
         try:
-            answer = await spectator.answer(await _offer(request), address_reached(request))
+            answer = await spectator.answer(offer, address_reached(request))
         except BaseException:
             await self._dismiss(spectator.id)
             raise

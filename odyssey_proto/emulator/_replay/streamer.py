@@ -223,6 +223,7 @@ class ReplayStreamer(Streamer):
 
     async def _end_of_tape(self) -> None:
         if self._running is not None:  # the capture ended in mid-stream
+            await self._track_with_room()
             await asyncio.sleep(_SETTLED_AFTER_S)  # nothing on the tape says how long the pictures took
             await self._stop("end_of_cassette")
             self._send_message(StreamEnded())
@@ -282,6 +283,7 @@ class ReplayStreamer(Streamer):
         broadcast, self._broadcast = self._broadcast, None
         if stream_id is not None:
             self._notebook.stream_ended(self._session.id, reason)
+            await self._send_last_pictures()
         if broadcast is not None:
             await self._broadcasts.end(self._broadcast_name)
 
@@ -355,7 +357,11 @@ class ReplayStreamer(Streamer):
         return self._track
 
     async def _let_pictures_arrive(self) -> None:
-        """Wait until the last pictures can have arrived, which messages overtake, if the service waited too."""
+        """Wait until the last picture is sent, and has arrived, which a message would overtake.
+
+        At the pace of the service, there was time enough for it to arrive.
+        """
+        await self._track_with_room()
         if self._pace > 1:
             await asyncio.sleep(_SETTLED_AFTER_S)
 

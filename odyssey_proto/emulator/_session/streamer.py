@@ -122,6 +122,7 @@ class Streamer:
         self._link: ClientLink | None = None
         self._beside: dict[ClientLink, tuple[StreamerPeer, PictureTrack]] = {}
         self._leaving: set[asyncio.Task[None]] = set()
+        self._ending: asyncio.Task[None] | None = None
         self._user_agent = ""
         self._media_stopped = False
         self._closed = False
@@ -196,10 +197,17 @@ class Streamer:
         self._closed = True
         self._work.cancel()
         # Concurrently: a client that is gone would not answer the close, and each of these may wait.
+        await asyncio.gather(self._cut(), self._dismiss(reason), *self._leaving)
+
+    async def _dismiss(self, reason: str | None) -> None:
         links = [*self._beside, *([self._link] if self._link else [])]
         peers = [*(peer for peer, _ in self._beside.values()), *([self._peer] if self._peer else [])]
-        goodbyes = (link.close(1000) if reason is None else link.fail(reason) for link in links)
-        await asyncio.gather(*goodbyes, self._cut(), *(peer.close() for peer in peers), *self._leaving)
+        try:
+            if reason is not None:
+                # Before the end of the peer connection, which alone would count as a loss.
+                await asyncio.gather(*(link.fail(reason) for link in links))
+        finally:
+            await asyncio.gather(*(link.close(1000) for link in links), *(peer.close() for peer in peers))
 
     # For faults (`mishaps.StreamerSide`)
 
@@ -453,12 +461,22 @@ class Streamer:
             stream.recording.take_packet(packet, track.moment(packet.pts))
 
     async def _cut(self, reason: str = "session_ended") -> None:
+        """End the stream, if there is one. Wait for the end, also for one that began earlier.
+
+        An end that has begun is completed, also if the one who waits for it is cancelled.
+        """
         stream, self._stream = self._stream, None
-        if stream is None:
-            return
-        self._notebook.stream_ended(self._session.id, reason)
-        self._service.add_usage(self._session.account, self._clock.now() - stream.began_at)
-        await stream.camera.cut()
+        if stream is not None:
+            self._notebook.stream_ended(self._session.id, reason)
+            self._service.add_usage(self._session.account, self._clock.now() - stream.began_at)
+            filming = stream.camera.cut()
+            self._ending = asyncio.get_running_loop().create_task(self._finish(stream, filming, reason))
+        if self._ending is not None and not self._ending.done():
+            await asyncio.shield(self._ending)
+
+    async def _finish(self, stream: _RunningStream, filming: asyncio.Task[None] | None, reason: str) -> None:
+        if filming is not None:
+            await asyncio.wait([filming])
         await self._send_last_pictures()
         stream.world.close()
         await self._broadcasts.end(stream.id)

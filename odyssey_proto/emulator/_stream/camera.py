@@ -7,7 +7,6 @@ next ones are skipped. Painting happens on other threads, one picture ahead.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import fractions
 import time
 from typing import TYPE_CHECKING, Final, Protocol
@@ -149,13 +148,16 @@ class Camera:
         """Start filming."""
         self._task = asyncio.get_running_loop().create_task(self._film())
 
-    async def cut(self) -> None:
-        """Stop filming; no picture is handed over afterwards."""
+    def cut(self) -> asyncio.Task[None] | None:
+        """Stop filming, and return the task that then ends; None if there is none, or if it is the current one.
+
+        No picture is handed over once it has ended.
+        """
         task, self._task = self._task, None
-        if task is not None and task is not asyncio.current_task():
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        if task is None or task is asyncio.current_task():
+            return None
+        task.cancel()
+        return task
 
     async def _film(self) -> None:
         began = time.monotonic()

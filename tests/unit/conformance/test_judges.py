@@ -118,13 +118,6 @@ GOODBYE = message("client_disconnecting")
             [(0, call("request", 307))],
             "succeeded 0",
         ),
-        ("no_status", {"status": 401}, [(0, call("request"))], ""),
-        (
-            "no_status",
-            {"status": 401},
-            [(0, call("request", 401))],
-            "POST /sessions/request was answered with 401",
-        ),
         ("handshakes", {"at_least": 2}, [(0, call("handshake", 404)), (1, call("handshake", 101))], ""),
         ("handshakes", {"at_least": 2}, [(0, call("handshake", 404))], "1 handshakes were seen, not 2"),
         ("config_before_each_handshake", {}, [(0, call("config")), (1, call("handshake", 101))], ""),
