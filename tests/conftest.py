@@ -281,6 +281,24 @@ def session(client: Odyssey) -> Session:
 
 
 @pytest.fixture
+def signaling_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the reason that signaling reports come before the end of the peer connection, which closes with it.
+
+    A busy machine may read them in the other order, which counts as a loss.
+    """
+    monkeypatch.setattr("odyssey_proto._net.webrtc.reports._SETTLING_S", PATIENCE_S)
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give a session back however long that takes: a busy machine takes longer than a caller of `close` waits."""
+    monkeypatch.setattr("odyssey_proto.client._CLOSE_S", PATIENCE_S)
+    monkeypatch.setattr("odyssey_proto._rest.minting._GIVING_BACK_S", PATIENCE_S)
+    for module in ("driver", "live_connection"):
+        monkeypatch.setattr(f"odyssey_proto._live.{module}.LEAVE_S", PATIENCE_S)
+
+
+@pytest.fixture
 def in_background(make_emulator: MakeEmulator) -> Iterator[Background]:
     """Calls on other threads. Request this fixture last: it waits for the calls before the clients close."""
     with concurrent.futures.ThreadPoolExecutor(16, thread_name_prefix="caller") as executor:

@@ -13,6 +13,7 @@ import pytest
 import requests
 
 from tests.support.plain_client import PATIENCE_S, authorise, connect, scenario
+from tests.support.ports import port_for_later
 from tests.support.processes import Process, loaded_python
 
 if TYPE_CHECKING:
@@ -90,8 +91,7 @@ def test_other_hosts_and_pages_are_allowed_by_options() -> None:
 
 
 def test_options_are_those_of_the_emulator() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = port_for_later()
     options = ["--host", "127.0.0.1", "--port", str(port), "--seed", "3", "--codec", "vp8", "--no-stamp"]
     with start(*options, "--sloppy", "1") as process:
         assert first_line(process)["api_url"] == f"http://127.0.0.1:{port}"

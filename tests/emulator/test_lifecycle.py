@@ -17,6 +17,7 @@ from odyssey_proto._base.errors import OdysseyConnectionError
 from odyssey_proto.emulator._config import EmulatorConfig
 from odyssey_proto.emulator._server import Emulator
 from tests.support.plain_client import PATIENCE_S, authorise, connect, credentials_of, scenario
+from tests.support.ports import port_for_later
 
 if TYPE_CHECKING:
     from tests.conftest import MakeEmulator
@@ -70,8 +71,7 @@ def test_a_port_that_is_taken_is_told() -> None:
 
 
 def test_a_port_can_be_chosen() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = port_for_later()
     with Emulator(port=port) as emulator:
         assert emulator.api_url == f"http://127.0.0.1:{port}"
 
@@ -130,7 +130,7 @@ def test_it_stops_with_sessions_that_stream() -> None:
                 assert error == {"type": "error", "reason": "streamer_disconnected"}
 
     stream()
-    assert stopped[0] < 5  # far more than it takes
+    assert stopped[0] < PATIENCE_S
 
 
 def test_it_stops_with_sessions_that_nobody_uses() -> None:

@@ -20,6 +20,7 @@ from odyssey_proto.emulator._faults.script import Fault
 from odyssey_proto.emulator._server import Emulator
 from tests.support.plain_client import PATIENCE_S, PlainClient, authorise, connect
 from tests.support.plain_rest import PlainRest, events_of, frames_of, get, script, until
+from tests.support.processes import eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -183,7 +184,7 @@ def test_nothing_is_left_when_an_emulator_stops_in_the_middle_of_a_stream(emulat
             await asyncio.to_thread(emulator.stop)
 
     asyncio.run(leave())
-    assert [found.name for found in threading.enumerate() if found.name.startswith("odyssey-emulator")] == []
+    eventually(lambda: not [found for found in threading.enumerate() if found.name.startswith("odyssey-emulator")])
 
 
 # Lists

@@ -23,6 +23,11 @@ def service() -> Iterator[Emulator]:
         yield running
 
 
+@pytest.fixture(autouse=True)
+def _at_leisure(signaling_comes_first: None, unhurried: None) -> None:
+    """Let no example depend on the pace of the machine: handlers have been called when a client has left."""
+
+
 @pytest.fixture
 def emulator(nothing_left: None) -> Iterator[Emulator]:
     """An emulator as users have it: it records, and its pictures have the size of the service's, but are few."""

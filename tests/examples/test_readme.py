@@ -74,7 +74,7 @@ def run(command: tuple[str, ...], service: Emulator, tmp_path: Path) -> Run:
     def run(script: str, key: str = "ody_readme", /) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             command,
-            input=script,
+            input=script.replace("timeout=5", f"timeout={PATIENCE_S}"),  # on a busy machine, frames take longer
             env={"ODYSSEY_API_KEY": key, "ODYSSEY_API_URL": service.api_url, "SCRIPT_FOLDER": str(tmp_path)},
             capture_output=True,
             text=True,

@@ -12,6 +12,7 @@ import pytest
 from odyssey_proto import AdvancedConfig, MalformedMessageError, Odyssey, OdysseyError
 from odyssey_proto._base.limits import ERROR_TEXT_MOST_CHARS, ROWS_MOST
 from odyssey_proto._net.webrtc import peer
+from tests.support.apis import give_time
 from tests.support.leaks import nothing_left
 from tests.support.offers import CHANNEL, HEAD, VIDEO, candidate_message, offer_message
 from tests.support.servers import Connection, HttpServer, Reply, Request, answer, json_answer
@@ -181,7 +182,8 @@ def test_an_odd_address_of_a_file_is_the_fault_of_the_service(address: str, tmp_
 
 
 @pytest.mark.parametrize("address", ADDRESSES[:-3], ids=lambda address: ascii(address[:24]))
-def test_an_odd_address_to_ping_harms_no_other(address: str) -> None:
+def test_an_odd_address_to_ping_harms_no_other(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    give_time(monkeypatch)
     regions = json_answer({"regions": [{"id": "odd", "ping_url": address}]})
     routes = {"GET /regions": regions, "POST /sessions/request": answer(status="503 Busy")}
     with HttpServer(routes) as server, client(server) as odyssey:

@@ -382,6 +382,7 @@ def test_an_error_before_there_is_a_stream_harms_nothing(emulator: Emulator, cli
 # --- while connected
 
 
+@pytest.mark.usefixtures("signaling_comes_first")
 @pytest.mark.parametrize("reason", REASONS)
 def test_each_reason_of_the_service_while_a_stream_runs(reason: str, emulator: Emulator, client: Odyssey) -> None:
     session = client.connect(timeout=SOON_S)
@@ -407,8 +408,10 @@ IN_FLIGHT: Final = {"start stream": "stream start", "interact": "stream update",
 @pytest.mark.parametrize("death", DEATHS)
 @pytest.mark.parametrize("what", IN_FLIGHT)
 def test_a_call_in_flight_ends_with_the_connection_and_tells_the_reason(
-    what: str, death: str, emulator: Emulator, make_client: MakeClient
+    what: str, death: str, emulator: Emulator, make_client: MakeClient, request: pytest.FixtureRequest
 ) -> None:
+    if death == "an error":
+        request.getfixturevalue("signaling_comes_first")
     fault, reason = DEATHS[death]
     client = make_client(emulator, reconnect=False)
     session = client.connect(timeout=SOON_S)
@@ -426,6 +429,7 @@ def test_a_call_in_flight_ends_with_the_connection_and_tells_the_reason(
         CALLS[what](session)
 
 
+@pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("leave", ["disconnect", "close"])
 @pytest.mark.parametrize("what", IN_FLIGHT)
 def test_a_call_in_flight_ends_when_another_thread_leaves(
@@ -444,6 +448,7 @@ def test_a_call_in_flight_ends_when_another_thread_leaves(
     assert sessions_are_free(emulator.api_url, emulator.api_key)
 
 
+@pytest.mark.usefixtures("signaling_comes_first")
 def test_a_client_that_is_not_heard_of_is_told_that_it_was_cleared(
     make_emulator: MakeEmulator, make_client: MakeClient
 ) -> None:
@@ -456,6 +461,7 @@ def test_a_client_that_is_not_heard_of_is_told_that_it_was_cleared(
     assert sessions_are_free(emulator.api_url, emulator.api_key)
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_a_streamer_that_is_gone_without_a_word_can_be_left(
     emulator: Emulator, client: Odyssey, in_background: Background
 ) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import socket
 import time
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,8 +31,10 @@ from odyssey_proto import (
     StreamDurationExceededError,
 )
 from odyssey_proto.emulator._faults.script import Fault
+from tests.support.apis import give_time
 from tests.support.bombs import GZIP, zeros
 from tests.support.cases import run_all
+from tests.support.ports import refusing_port
 from tests.support.processes import eventually, sessions_are_free
 from tests.support.servers import HttpServer, Server, answer
 from tests.support.texts import is_one_clear_line
@@ -165,7 +166,10 @@ def test_a_step_that_only_helps_holds_nothing_up(
     assert client.connect(timeout=SOON_S).is_connected
 
 
-def test_steps_that_redirect_are_taken_where_they_lead(emulator: Emulator, client: Odyssey) -> None:
+def test_steps_that_redirect_are_taken_where_they_lead(
+    emulator: Emulator, client: Odyssey, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    give_time(monkeypatch)
     for step in (*NEEDED, "GET /regions", "GET /signaling/config"):
         headers = {"Location": step.partition(" ")[2]}
         emulator.faults.add(Fault(step=step, action="answer", status=307, headers=headers, times=1))
@@ -267,8 +271,9 @@ def test_a_429_that_says_nothing_is_a_connection_error(emulator: Emulator, clien
 
 @pytest.mark.parametrize("fault", [{"action": "reset"}, {"action": "answer", "status": 503}], ids=["reset", "503"])
 def test_one_hiccup_of_each_step_is_not_noticed(
-    fault: dict[str, Any], emulator: Emulator, client: Odyssey
+    fault: dict[str, Any], emulator: Emulator, client: Odyssey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    give_time(monkeypatch)
     for step in ("POST /auth/token", "POST /sessions/token", "GET /signaling/config"):
         emulator.faults.add(Fault(step=step, **fault))
     assert client.connect(timeout=SOON_S).is_connected
@@ -346,12 +351,6 @@ def test_a_body_that_is_a_trap_is_malformed(step: str, body: bytes, headers: dic
 # --- a service that cannot be reached
 
 
-def closed_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
-
-
 def failure_of(url: str) -> tuple[OdysseyError, ConnectionStatus, float]:
     """Return the error of connecting to ``url``, the status after it, and the duration in s."""
     began = time.monotonic()
@@ -365,8 +364,8 @@ def failure_of(url: str) -> tuple[OdysseyError, ConnectionStatus, float]:
 
 @pytest.mark.usefixtures("nothing_left")
 def test_a_port_where_nobody_listens() -> None:
-    port = closed_port()
-    error, status, _ = failure_of(f"http://127.0.0.1:{port}")
+    with refusing_port() as port:
+        error, status, _ = failure_of(f"http://127.0.0.1:{port}")
     assert str(error) == (
         f"POST /auth/token: 127.0.0.1:{port} refuses connections: check the address, or try later"
     )

@@ -25,10 +25,10 @@ url = sys.argv[1]
 http_exchange._REPEAT_AFTER_S = (0.01, 0.01)  # requests are repeated, but at once
 folder = tempfile.mkdtemp()
 calls = {
-    "list": lambda odyssey: odyssey.list_simulations(timeout=5),
-    "download": lambda odyssey: odyssey.download_recording("s-1", folder, timeout=5, resume=False),
-    "credentials": lambda odyssey: odyssey.create_client_credentials(timeout=5),
-    "connect": lambda odyssey: odyssey.connect(timeout=5),
+    "list": lambda odyssey: odyssey.list_simulations(timeout=30),
+    "download": lambda odyssey: odyssey.download_recording("s-1", folder, timeout=30, resume=False),
+    "credentials": lambda odyssey: odyssey.create_client_credentials(timeout=30),
+    "connect": lambda odyssey: odyssey.connect(timeout=30),
 }
 
 def made():

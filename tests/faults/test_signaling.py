@@ -6,7 +6,6 @@ import base64
 import contextlib
 import logging
 import queue
-import socket
 import threading
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -25,6 +24,7 @@ from odyssey_proto._base.errors import (
 )
 from odyssey_proto._net.signaling import SignalingConnection, SignalingEnd
 from tests.support.leaks import nothing_left
+from tests.support.ports import refusing_port
 from tests.support.servers import Connection, Request, Server, SignalingServer, answer, json_answer
 from tests.support.tls import self_signed
 
@@ -292,9 +292,8 @@ def test_an_abort_ends_a_tls_handshake() -> None:
 
 
 def test_a_server_that_is_gone_a_name_that_is_none_and_a_certificate_that_nobody_knows(tmp_path: Path) -> None:
-    with Server(Connection.hang) as server:
-        gone = server.url
-    assert refused(gone).code == "refused"
+    with refusing_port() as port:
+        assert refused(f"ws://127.0.0.1:{port}").code == "refused"
     assert refused("wss://does-not-exist.invalid").code == "unknown_host"
     assert refused("wss://user@host").code == "malformed"
     with SignalingServer(tls=self_signed(tmp_path).server) as untrusted:
@@ -632,7 +631,6 @@ def test_no_end_tells_the_token(end: str, caplog: pytest.LogCaptureFixture) -> N
 
 
 def test_the_socket_of_a_refused_connection_is_not_left_to_the_collector() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    for _ in range(20):
-        assert refused(f"ws://127.0.0.1:{port}").code == "refused"
+    with refusing_port() as port:
+        for _ in range(20):
+            assert refused(f"ws://127.0.0.1:{port}").code == "refused"

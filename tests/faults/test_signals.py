@@ -26,7 +26,7 @@ from odyssey_proto import (
 )
 from odyssey_proto.emulator import Emulator
 from tests.support.interrupting import alarm, instructions, some
-from tests.support.processes import PATIENCE_S, eventually
+from tests.support.processes import eventually
 from tests.support.servers import Connection, HttpServer, Request, json_answer
 from tests.support.streamers import ScriptedStreamer
 from tests.support.stress import LIMIT_S, SEED, tries
@@ -214,15 +214,6 @@ def ours() -> set[threading.Thread]:
 def leaves_only(before: set[threading.Thread]) -> None:
     """Wait until no other threads of ours run: the last ones may take a moment to end."""
     eventually(lambda: ours() <= before)
-
-
-@pytest.fixture
-def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give a session back however long that takes: a busy machine takes longer than a caller of `close` waits."""
-    monkeypatch.setattr("odyssey_proto.client._CLOSE_S", PATIENCE_S)
-    monkeypatch.setattr("odyssey_proto._rest.minting._GIVING_BACK_S", PATIENCE_S)
-    for module in ("driver", "live_connection"):
-        monkeypatch.setattr(f"odyssey_proto._live.{module}.LEAVE_S", PATIENCE_S)
 
 
 def no_session(emulator: Emulator) -> None:

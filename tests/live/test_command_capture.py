@@ -83,6 +83,7 @@ def test_the_end_of_a_stream_by_the_service_is_said(service: Emulator, capsys: p
     assert re.fullmatch(r"a-cat\.cast: .*\na-cat\.mp4: .*\n", printed.out)
 
 
+@pytest.mark.usefixtures("signaling_comes_first")
 def test_what_ends_or_refuses_a_stream_is_an_error_and_the_file_is_named(
     service: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:

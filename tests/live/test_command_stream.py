@@ -274,6 +274,7 @@ def test_a_later_prompt_that_is_refused_is_an_error_after_the_whole_stream(
     assert film("a-cat.mp4")[2] > 0.1
 
 
+@pytest.mark.usefixtures("signaling_comes_first")
 def test_a_stream_that_the_service_ends_is_an_error_and_its_file_is_complete(
     service: Emulator, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -509,6 +509,7 @@ def test_no_time_at_all_is_too_little(client: Odyssey) -> None:
     assert client.connect(timeout=SOON_S).is_connected
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_a_session_that_is_left_is_free_at_once(emulator: Emulator, client: Odyssey) -> None:
     client.connect().disconnect()
     assert sessions_are_free(emulator.api_url, emulator.api_key)

@@ -67,7 +67,7 @@ def test_waiting_for_a_kind_of_event_returns_the_next_one(session: Session, in_b
     eventually(lambda: len(session._driver.events._readers) == 2)  # it waits
     session.start_stream("A cat")
     session.end_stream()
-    assert waiting.result(PATIENCE_S) in [next(events), next(events)]
+    assert waiting.result(PATIENCE_S) is next(event for event in events if isinstance(event, StreamEnded))
 
 
 def test_waiting_for_an_event_ends_with_the_session(session: Session, in_background: Background) -> None:
@@ -92,8 +92,10 @@ def test_the_events_of_a_lost_connection_tell_of_the_gap(emulator: Emulator, ses
     with pytest.raises(OdysseyStreamError):
         session.interact("Night")
     told: list[Event] = []
-    while not told or not isinstance(told[-1], GapEvent):
+    is_back = False
+    while not is_back or not isinstance(told[-1], GapEvent):  # a busy machine may make one before
         told.append(next(reader))
+        is_back |= isinstance(told[-1], StatusChanged) and told[-1].status is ConnectionStatus.CONNECTED
     gap = told[-1]
     assert isinstance(gap, GapEvent)
     assert [event.status for event in told if isinstance(event, StatusChanged)] == [
@@ -114,10 +116,11 @@ def test_a_stream_whose_pictures_stop_is_rejoined(emulator: Emulator, client: Od
     frames = session.frames(timeout=PATIENCE_S)
     next(frames)
     reader = session.events(timeout=PATIENCE_S)
-    emulator.faults.add(Fault(step="media", action="silence", times=240))
+    emulator.faults.add(Fault(step="media", action="silence", times=None))
     error = next(reader)
     while not isinstance(error, ErrorOccurred):
         error = next(reader)
+    emulator.faults.clear()
     assert (error.error.code, error.fatal) == ("video_stalled", False)
     while not isinstance(next(reader), GapEvent):
         pass

@@ -12,7 +12,7 @@ import pytest
 
 from odyssey_proto.emulator._server import Emulator
 from tests.support.clocks import HandClock
-from tests.support.processes import emulator_process, eventually, script, sessions_are_free
+from tests.support.processes import PATIENT, emulator_process, eventually, script, sessions_are_free
 
 STREAM: Final = """
 session = client.connect()
@@ -46,7 +46,7 @@ def test_a_script_that_does_not_close_ends_at_once_and_gives_its_session_back(en
     code, status, last_words = ENDINGS[ending]
     with (
         Emulator(record=False, size=(512, 64)) as emulator,
-        script(f"{STREAM}\nsay('ending')\n{code}", emulator.api_url, fresh=ending in FRESH) as process,
+        script(f"{PATIENT}{STREAM}\nsay('ending')\n{code}", emulator.api_url, fresh=ending in FRESH) as process,
     ):
         assert process.said() == ["ending"]
         assert process.ended() == status
@@ -68,7 +68,7 @@ sessions = [Odyssey(key, api_url=sys.argv[1]).connect() for key in {keys}]
 atexit.register(setattr, threading.Thread, "start", refuse)  # called before the library's own, which is older
 say("ending")
 """
-    with Emulator(streamers=len(keys)) as emulator, script(code, emulator.api_url) as process:
+    with Emulator(streamers=len(keys)) as emulator, script(PATIENT + code, emulator.api_url) as process:
         assert process.said() == ["ending"]
         assert process.ended() == 0
         assert process.stderr == ""

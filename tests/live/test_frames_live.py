@@ -214,6 +214,7 @@ def test_iteration_ends_when_the_service_closes_cleanly(emulator: Emulator, sess
     session.wait(timeout=SOON_S)
 
 
+@pytest.mark.usefixtures("signaling_comes_first")
 def test_iteration_raises_what_broke_the_session(emulator: Emulator, session: Session) -> None:
     emulator.faults.add(Fault(step="media", action="error", reason="streamer_disconnected", after=5))
     frames = session.frames(timeout=SOON_S)

@@ -6,21 +6,13 @@
 from __future__ import annotations
 
 import signal
-from typing import Final
 
 import pytest
 
 from odyssey_proto.emulator._faults.script import Fault
 from odyssey_proto.emulator._server import Emulator
-from tests.support.processes import eventually, script, sessions_are_free
+from tests.support.processes import PATIENT, eventually, script, sessions_are_free
 from tests.support.waits import WAITS, have_struck, waiting_for
-
-PATIENT: Final = """
-from odyssey_proto._live import driver
-driver.LEAVE_S = 20.0
-"""
-"""The beginning of a script whose end waits until the session is given back, which may take a busy machine longer
-than the promised time. Some waits need another connection for that."""
 
 
 @pytest.mark.parametrize("where", WAITS)

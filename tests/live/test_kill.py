@@ -26,6 +26,7 @@ from odyssey_proto import (
     OdysseyStreamError,
 )
 from odyssey_proto.emulator._faults.script import Fault
+from tests.support.ports import port_for_later
 from tests.support.processes import PATIENCE_S, Process, emulator_process, eventually, loaded_command
 from tests.support.texts import is_one_clear_line
 
@@ -257,15 +258,15 @@ def test_a_service_that_starts_anew_does_not_know_the_session_and_that_ends_it(
     tmp_path: Path, clients: list[Odyssey], in_background: Background
 ) -> None:
     arguments = ["emulator", "--data-dir", str(tmp_path), "--size", "512x64", "--no-record"]
+    arguments += ["--port", str(port_for_later())]
     with loaded_command(*arguments) as process:
         rig = Rig(process, json.loads(process.line())["api_url"])
-        port = rig.url.rpartition(":")[2]
         client = client_of(rig, clients, reconnect=True)
         session = streaming(client)
         watching = in_background(outcome, lambda: watch(session))
         rig.kill()
         eventually(lambda: session.status is ConnectionStatus.RECONNECTING)
-    with loaded_command(*arguments, "--port", port) as process:
+    with loaded_command(*arguments) as process:
         assert json.loads(process.line())["api_url"] == rig.url
         error = watching.result(PATIENCE_S)
         assert isinstance(error, OdysseyConnectionError)

@@ -115,7 +115,10 @@ def test_the_same_iterator_goes_on_after_an_outage(outage: Outage) -> None:
 def test_a_link_that_is_back_soon_goes_on_and_otherwise_the_handlers_see_that_it_reconnects(
     outage: Outage,
 ) -> None:
-    assert outage.statuses == ([] if outage.seconds < SILENCE_LIMIT_S else ["reconnecting", "connected"])
+    if outage.told["seconds"] < SILENCE_LIMIT_S:
+        assert outage.statuses == []
+    elif outage.seconds >= SILENCE_LIMIT_S:  # otherwise, a busy machine has made it longer
+        assert outage.statuses == ["reconnecting", "connected"]
 
 
 def test_the_gap_is_told_with_its_length(outage: Outage) -> None:

@@ -90,6 +90,7 @@ def test_each_session_gets_its_own_stream(row: Row) -> None:
 
 @pytest.mark.parametrize("count", [SOME], ids=["some"])
 @pytest.mark.parametrize("death", ["kill_peer", "drop", "close", "error"])
+@pytest.mark.usefixtures("signaling_comes_first")
 def test_one_that_dies_is_no_matter_to_the_others(row: Row, death: str) -> None:
     start(row)
     row.each(some_frames, row.sessions)

@@ -11,7 +11,7 @@ from PIL import Image
 from odyssey_proto import OdysseyStreamError, StreamEnded, StreamFailed, connect_to_stream
 from odyssey_proto.emulator import read_stamp
 from tests.support.plain_rest import frames_of
-from tests.support.processes import PATIENCE_S
+from tests.support.processes import PATIENCE_S, eventually
 from tests.support.worlds import Fickle, Levels, clip, level_of
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ def test_a_world_is_streamed_recorded_broadcast_and_simulated(
         assert shows(frames, 130)
         assert shows(watched, 130)
     session.end_stream(timeout=PATIENCE_S)
+    eventually(lambda: client.get_recording(stream_id).video_url)
     recorded = frames_of(str(client.get_recording(stream_id).video_url))
     assert min(of(90, recorded), of(130, recorded)) >= 1
 
@@ -96,6 +97,7 @@ def test_a_clip_is_streamed_recorded_broadcast_and_simulated(
         assert shows(watched, 160)
         assert shows(watched, 40)
     session.end_stream(timeout=PATIENCE_S)
+    eventually(lambda: client.get_recording(stream_id).video_url)
     recorded = frames_of(str(client.get_recording(stream_id).video_url))
     assert min(of(40, recorded), of(160, recorded)) >= 2
     job = client.simulate_and_wait(

@@ -164,11 +164,8 @@ def test_a_clean_end_by_the_service_is_no_loss(emulator: Emulator, client: Odyss
     assert client.current_status is ConnectionStatus.DISCONNECTED
 
 
-def test_a_service_that_stops_says_so(
-    emulator: Emulator, client: Odyssey, session: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # It closes the peer connection at the same time, which must not be noticed first on a busy machine.
-    monkeypatch.setattr("odyssey_proto._net.webrtc.reports._SETTLING_S", PATIENCE_S)
+@pytest.mark.usefixtures("signaling_comes_first")
+def test_a_service_that_stops_says_so(emulator: Emulator, client: Odyssey, session: Session) -> None:
     session.start_stream("A cat", portrait=False)
     emulator.stop()
     with pytest.raises(OdysseyError, match=r"^Streamer disconnected$"):

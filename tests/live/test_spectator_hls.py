@@ -147,9 +147,14 @@ def test_a_server_that_breaks_in_the_middle_is_told(
     first = requests.get(hls_url, timeout=PATIENCE_S).text
     name = next(line for line in first.splitlines() if line.endswith(".ts"))
     segment = requests.get(hls_url.replace("index.m3u8", name), timeout=PATIENCE_S).content
-    playlist = f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n{name}\n"
-    replies: list[Any] = [*[answer(playlist.encode())] * 4, answer(status="503 Service Unavailable")]
-    with HttpServer({"GET /live.m3u8": replies, f"GET /{name}": answer(segment)}) as server:
+    # Each has something new: without that, a busy machine takes the stream for lost before it is refused.
+    playlists = [
+        f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:{number}\n#EXTINF:1,\n{number}.ts\n".encode()
+        for number in range(4)
+    ]
+    replies: list[Any] = [*map(answer, playlists), answer(status="503 Service Unavailable")]
+    segments = {f"GET /{number}.ts": answer(segment) for number in range(4)}
+    with HttpServer({"GET /live.m3u8": replies, **segments}) as server:
         client = make_client(emulator, reconnect=False)
         spectator = client.watch(BroadcastInfo(NOWHERE, "token", f"{server.url}/live.m3u8"))
         with pytest.raises(OdysseyConnectionError) as told:

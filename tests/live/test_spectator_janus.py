@@ -22,6 +22,7 @@ import pytest
 
 from odyssey_proto import OdysseyConnectionError, SpectatorTokenError, connect_to_stream
 from odyssey_proto._video import stamp
+from tests.support.ports import port_for_later
 from tests.support.processes import PATIENCE_S, Process, eventually
 
 if TYPE_CHECKING:
@@ -48,12 +49,6 @@ def missing() -> str:
 
 
 pytestmark = [pytest.mark.janus, pytest.mark.skipif(bool(missing()), reason=missing() or "it is there")]
-
-
-def free_port(kind: socket.SocketKind = socket.SOCK_STREAM) -> int:
-    with socket.socket(socket.AF_INET, kind) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def configure(folder: Path, codec: str, api_port: int, rtp_port: int) -> None:
@@ -124,7 +119,7 @@ class Rig:
 
 @contextlib.contextmanager
 def rig(folder: Path, codec: str) -> Iterator[Rig]:
-    api_port, rtp_port = free_port(), free_port(socket.SOCK_DGRAM)
+    api_port, rtp_port = port_for_later(), port_for_later(socket.SOCK_DGRAM)
     configure(folder, codec, api_port, rtp_port)
     with (
         (folder / "janus.log").open("w") as log,

@@ -122,8 +122,9 @@ def test_a_pause_of_the_streamer_is_a_gap(emulator: Emulator, session: Session) 
     frames = session.frames(timeout=SOON_S)
     session.start_stream("A cat")
     take(frames, 10)
-    emulator.faults.add(Fault(step="media", action="silence", times=30))
+    emulator.faults.add(Fault(step="media", action="silence", times=None))
     eventually(lambda: session.stats().gap_s > 1)
+    emulator.faults.clear()
     take(frames, 10)
     stats = session.stats()
     assert stats.gaps >= 1  # a busy machine may make others
@@ -135,6 +136,7 @@ def test_after_the_end_the_last_numbers_stay(session: Session) -> None:
     session.start_stream("A cat")
     take(session.frames(timeout=SOON_S), 5)
     session.disconnect()
+    session.wait(timeout=PATIENCE_S)
     first = session.stats()
     assert first.frames_received >= 5
     assert first.codec == "H264"

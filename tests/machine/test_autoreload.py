@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib.util
-import socket
 import sys
 from typing import TYPE_CHECKING, Final
 
 import pytest
 import requests
 
+from tests.support.ports import port_for_later
 from tests.support.processes import LOADING_S, eventually, python, sessions_are_free
 
 if TYPE_CHECKING:
@@ -66,8 +66,7 @@ execute_from_command_line([sys.argv[0], "runserver", sys.argv[2]])
 def test_a_restarted_server_has_given_its_session_back(server: str, emulator: Emulator, tmp_path: Path) -> None:
     if importlib.util.find_spec(server) is None:
         pytest.skip(f"needs {server}")
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
+    port = port_for_later()
     file, seen = tmp_path / "serve.py", [""]
 
     def answers(path: str, text: str) -> bool:

@@ -136,6 +136,7 @@ def test_what_fails_for_longer_is_a_loss_that_may_pass(segment: bytes, broken: s
     assert 2 <= watched.asked.count(broken.removeprefix("GET ")) <= 6  # fewer on a busy machine
 
 
+@pytest.mark.usefixtures("_patient")
 @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden", "404 Not Found", "410 Gone"])
 def test_a_segment_that_is_no_longer_there_is_left_out(segment: bytes, status: str) -> None:
     watched = Watched(
@@ -148,6 +149,7 @@ def test_a_segment_that_is_no_longer_there_is_left_out(segment: bytes, status: s
     assert (len(watched.frames), watched.error) == (FRAMES, None)
 
 
+@pytest.mark.usefixtures("_patient")
 @pytest.mark.parametrize("dead", ["first", "second"])
 def test_one_quality_that_is_dead_does_not_end_the_others(segment: bytes, dead: str) -> None:
     master = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\nfirst.m3u8\n\n#EXT-X-STREAM-INF:BANDWIDTH=2\nsecond.m3u8\n"
@@ -187,6 +189,7 @@ def test_a_page_in_place_of_the_playlist_is_told() -> None:
     assert caught.value.code == "wrong_content"
 
 
+@pytest.mark.usefixtures("_patient")
 def test_playlists_and_segments_that_are_sent_packed_are_read(segment: bytes) -> None:
     watched = Watched(
         {
@@ -201,17 +204,27 @@ def test_playlists_and_segments_that_are_sent_packed_are_read(segment: bytes) ->
 # --- the end, and a busy server, as a user sees them
 
 
+@pytest.mark.usefixtures("_patient")
 @pytest.mark.parametrize("status", ["401 Unauthorized", "403 Forbidden", "404 Not Found", "410 Gone"])
 def test_a_broadcast_whose_playlist_is_refused_after_frames_has_ended(segment: bytes, status: str) -> None:
+    watching = threading.Event()
+
+    def refuse(connection: Connection, _: Request) -> None:
+        watching.wait(PATIENCE_S)
+        connection.send(answer(status=status))
+
+    more = b"".join(b"#EXTINF:0.25,\nsegment.ts\n" for _ in range(9))  # ffmpeg reads ahead before the first frame
     replies: dict[str, Reply | list[Reply]] = {
-        "GET /live.m3u8": [answer(BEGINNING), answer(status=status)],
+        "GET /live.m3u8": [answer(LIST + more), refuse],
         "GET /segment.ts": answer(segment),
     }
     with (
         HttpServer(replies) as server,
         connect_to_stream("http://127.0.0.1:1/x", "token", hls_url=f"{server.url}/live.m3u8") as spectator,
     ):
-        events = list(spectator.events())
+        happening = spectator.events()
+        watching.set()
+        events = list(happening)
         spectator.wait(timeout=PATIENCE_S)
     ended = [event for event in events if isinstance(event, StreamEnded)]
     assert [event.error for event in ended] == [None]

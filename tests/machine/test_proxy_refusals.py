@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import socket
 from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
@@ -12,6 +11,7 @@ from odyssey_proto import Odyssey, OdysseyConnectionError
 from odyssey_proto._net.proxies import proxy_for
 from odyssey_proto._net.signaling import SignalingConnection
 from tests.support.apis import until
+from tests.support.ports import refusing_port
 from tests.support.servers import Connection, Server, answer
 
 if TYPE_CHECKING:
@@ -102,10 +102,9 @@ def hangs_up(connection: Connection) -> None:
 
 @pytest.mark.parametrize("scheme", ["ws", "wss"])
 def test_signaling_behind_a_dead_proxy_names_the_proxy(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    behind(monkeypatch, f"http://127.0.0.1:{port}")
-    error = signaling(scheme)
+    with refusing_port() as port:
+        behind(monkeypatch, f"http://127.0.0.1:{port}")
+        error = signaling(scheme)
     assert str(error).startswith(f"WebSocket /client: the proxy 127.0.0.1:{port} refuses connections")
     assert HOST not in str(error)
 

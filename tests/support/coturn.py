@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import socket
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from tests.support.ports import port_for_later
 from tests.support.processes import Process
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from tests.support.tls import Certificate
 
-__all__ = ["CREDENTIAL", "USERNAME", "Coturn", "free_port", "missing"]
+__all__ = ["CREDENTIAL", "USERNAME", "Coturn", "missing"]
 
 USERNAME: Final = "user-4711"
 CREDENTIAL: Final = "credential-4711"
@@ -24,13 +24,6 @@ CREDENTIAL: Final = "credential-4711"
 def missing() -> str:
     """Return why coturn cannot run on this machine; empty if it can."""
     return "" if shutil.which("turnserver") else "needs coturn (apt-get install coturn)"
-
-
-def free_port() -> int:
-    """Return an unused TCP port of the loopback address."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Coturn:
@@ -54,8 +47,8 @@ class Coturn:
         within: Sequence[str] = (),
     ) -> None:
         self.host = listen
-        self.port = free_port()
-        self.tls_port = free_port()
+        self.port = port_for_later()
+        self.tls_port = port_for_later()
         folder.mkdir(exist_ok=True)
         options = {
             "listening-ip": listen,

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LOADING_S",
     "PATIENCE_S",
+    "PATIENT",
     "Process",
     "command",
     "emulator_process",
@@ -53,6 +54,13 @@ LOADING_S = 3 * PATIENCE_S
 
 _SHOWN = 10_000
 """Characters of a process's standard error output that are shown for a test that failed."""
+
+PATIENT = """
+from odyssey_proto._live import driver
+driver.LEAVE_S = 20.0
+"""
+"""The beginning of a script whose end waits until the session is given back, which may take a busy machine longer
+than the promised time. Some waits need another connection for that."""
 
 _COMMAND = "import sys; from odyssey_proto.cli import main; sys.exit(main())"
 

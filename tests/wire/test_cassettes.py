@@ -18,6 +18,7 @@ from odyssey_proto import Odyssey, OdysseyError, OdysseyUsageError, iter_events
 from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._model import codec
 from odyssey_proto._net.http_exchange import HttpRequest
+from tests.support.apis import give_time
 from tools.cassettes.plays import CUT_AT, SCRIPT
 from tools.cassettes.scenes import SCENES, USAGE
 from tools.cassettes.scrub import SERVICE
@@ -47,7 +48,9 @@ class Play(Protocol):
 
 
 @pytest.fixture
-def play(tmp_path: Path) -> Play:
+def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
+    give_time(monkeypatch)  # every recorded call is made
+
     def play(name: str) -> Any:
         scene, tape = SCENES[name], Tape.read(FOLDER / f"{name}.yaml")
         with (

@@ -18,6 +18,7 @@ from odyssey_proto._net.call import Call
 from odyssey_proto._net.dialing import dial, is_on_its_way, look_up
 from tests.support.clocks import Time
 from tests.support.leaks import nothing_left
+from tests.support.ports import refusing_port
 from tests.support.servers import Connection, Server
 
 if TYPE_CHECKING:
@@ -164,11 +165,9 @@ def test_a_connection_is_kept_alive_and_sends_at_once() -> None:
 
 
 def test_the_next_address_is_tried_when_one_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        refusing = free.getsockname()
     lacking = (98, socket.SOCK_STREAM, 0, "", ("a family that no machine has", 0))
-    with Server(Connection.hang) as server, Call(until(LONG)) as call:
-        answering = (server.host, server.port)
+    with refusing_port() as port, Server(Connection.hang) as server, Call(until(LONG)) as call:
+        refusing, answering = ("127.0.0.1", port), (server.host, server.port)
         stream = (socket.AF_INET, socket.SOCK_STREAM, 0, "")
         # No resolver can be made to answer like this.
         monkeypatch.setattr(dialing, "look_up", lambda *_: [lacking, (*stream, refusing), (*stream, answering)])
@@ -214,11 +213,10 @@ def test_an_address_that_answers_late_wins_against_one_that_does_not() -> None:
 def test_a_refusal_says_more_than_an_address_that_this_machine_cannot_reach(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        refusing = free.getsockname()
     lacking = (98, socket.SOCK_STREAM, 0, "", ("a family that no machine has", 0))
-    with Call(until(LONG)) as call:
-        monkeypatch.setattr(dialing, "look_up", lambda *_: [(*STREAM, refusing), lacking])  # as above
+    with refusing_port() as port, Call(until(LONG)) as call:
+        refusing = (*STREAM, ("127.0.0.1", port))
+        monkeypatch.setattr(dialing, "look_up", lambda *_: [refusing, lacking])  # as above
         with pytest.raises(ConnectionRefusedError):
             connect(80, call)
 
@@ -257,9 +255,7 @@ def test_an_abort_ends_every_connect_of_a_race(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_refused_connection_leaves_nothing_open() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    with Call(until(LONG)) as call, pytest.raises(ConnectionRefusedError):
+    with refusing_port() as port, Call(until(LONG)) as call, pytest.raises(ConnectionRefusedError):
         connect(port, call)
 
 

@@ -22,7 +22,8 @@ from odyssey_proto._net import http_exchange
 from odyssey_proto._net.regions import UNREACHED_MS
 from odyssey_proto._net.service_api import ServiceApi
 from tests.support.apis import KEY, reset, until
-from tests.support.servers import Connection, HttpServer, Request, Server, answer, json_answer
+from tests.support.ports import refusing_port
+from tests.support.servers import Connection, HttpServer, Request, answer, json_answer
 from tests.support.systems import NEEDS_FORK
 
 if TYPE_CHECKING:
@@ -472,11 +473,11 @@ def test_a_transport_that_is_forgotten_leaves_nothing(server: HttpServer) -> Non
 
 
 def test_a_server_that_is_gone_is_told_as_refused() -> None:
-    with Server(Connection.hang) as gone:
-        url = gone.url
-    config = ClientConfig(api_key=KEY, api_url=url)
     with (
-        contextlib.closing(ServiceApi(config, MonotonicClock())) as api,
+        refusing_port() as port,
+        contextlib.closing(
+            ServiceApi(ClientConfig(api_key=KEY, api_url=f"http://127.0.0.1:{port}"), MonotonicClock())
+        ) as api,
         pytest.raises(OdysseyConnectionError, match="refuses connections") as caught,
     ):
         api.access_token(until())

@@ -17,7 +17,8 @@ from odyssey_proto._net.http_exchange import HttpClient
 from odyssey_proto._net.signed_file import fetch
 from tests.support.clocks import Time
 from tests.support.leaks import nothing_left
-from tests.support.servers import Connection, HttpServer, Request, Server, answer
+from tests.support.ports import refusing_port
+from tests.support.servers import Connection, HttpServer, Request, answer
 from tests.support.tls import self_signed
 
 if TYPE_CHECKING:
@@ -201,9 +202,8 @@ def test_an_address_that_is_none_is_told(http: HttpClient, address: str) -> None
 
 
 def test_a_store_that_is_gone_is_told_as_refused(http: HttpClient) -> None:
-    with Server(Connection.hang) as gone:
-        url = gone.url
-    assert failure(http, url + SIGNED).code == "refused"
+    with refusing_port() as port:
+        assert failure(http, f"http://127.0.0.1:{port}{SIGNED}").code == "refused"
 
 
 # --- time

@@ -6,7 +6,7 @@ from typing import Any
 
 import av
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from odyssey_proto._net.webrtc.picture_size import coded_size
@@ -60,6 +60,7 @@ def test_the_largest_of_several_sizes_counts() -> None:
     assert coded_size("h264", large + small) == coded_size("h264", small + large) == (1280, 704)
 
 
+@settings(deadline=None, database=None, suppress_health_check=[*HealthCheck])  # a busy machine takes its time
 @given(st.binary(max_size=200))
 def test_any_bytes_have_a_size_or_none(data: bytes) -> None:
     size = coded_size("h264", b"\x00\x00\x01\x67" + data)
