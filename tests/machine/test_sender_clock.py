@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from itertools import islice, pairwise
 from typing import TYPE_CHECKING
 
@@ -35,11 +36,13 @@ def test_a_clock_that_is_set_back_or_ahead_moves_neither_frames_nor_recordings(
         seen: list[VideoFrame] = list(islice(frames, 20))
         shift = round(by_s * CLOCK_HZ)
         seen += islice(frames, 40)
+    lasted_ms = (time.monotonic() - seen[0].received_at) * 1000
     steps = [after.timestamp_ms - before.timestamp_ms for before, after in pairwise(seen)]
     assert min(steps) >= 0
-    for frame in seen:
-        arrived_ms = (frame.received_at - seen[0].received_at) * 1000
-        assert frame.timestamp_ms - seen[0].timestamp_ms == pytest.approx(arrived_ms, abs=SLACK_MS)
+    # By the frames that were least late, before the change and after it.
+    late_ms = [frame.received_at * 1000 - frame.timestamp_ms for frame in seen]
+    assert min(late_ms[20:]) == pytest.approx(min(late_ms[:20]), abs=SLACK_MS)
     with av.open(str(recording.path)) as file:
         assert file.duration is not None
-        assert file.duration / 1000 == pytest.approx(seen[-1].timestamp_ms - seen[0].timestamp_ms, abs=SLACK_MS)
+        shown_ms = seen[-1].timestamp_ms - seen[0].timestamp_ms
+        assert shown_ms - SLACK_MS < file.duration / 1000 < lasted_ms + SLACK_MS
