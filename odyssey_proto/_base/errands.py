@@ -377,7 +377,7 @@ class _Errand:
         self._outcome = outcome
         del outcome
         is_abandoned = self._fate.setdefault("how", "done") == "abandoned"
-        with contextlib.suppress(RuntimeError):  # of an abandoned one, a question that nobody heard has rung it
+        with contextlib.suppress(RuntimeError):  # if it was abandoned, a question may have rung it
             self._bell.release()
         self._over.release()
         if is_abandoned:

@@ -66,7 +66,8 @@ _STOP_WITHIN_S: Final = 0.5
 _BACKLOG: Final = 128  # connections that wait to be accepted
 _ACCEPTING_TURNS: Final = 5  # of the loop, from accepting a connection to its `connection_made`; it takes three
 _WRITTEN_WITHIN_S: Final = 2.0
-_SERVED_WITHIN_S: Final = 2 * _STOP_WITHIN_S + 1.0 + _WRITTEN_WITHIN_S  # sessions twice, broadcasts, recordings
+_SERVED_WITHIN_S: Final = 2 * _STOP_WITHIN_S + 1.0 + _WRITTEN_WITHIN_S + 0.5
+"""Limit for sessions, twice, broadcasts, recordings, and the rest."""
 _STOP_S: Final = _SERVED_WITHIN_S + 2.0  # for all of it, with the end of the loop
 
 
@@ -173,7 +174,7 @@ class Emulator:
 
     @errands.undisturbed(at_most_s=_STOP_S)
     def stop(self) -> None:
-        """End all sessions and free the port, within about a second. Does nothing if it is not running.
+        """End all sessions and free the port, usually within a second. Does nothing if it is not running.
 
         In a forked child it does nothing either: the emulator belongs to the parent.
         """

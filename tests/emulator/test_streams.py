@@ -328,8 +328,9 @@ def ends(emulator: Emulator) -> list[str]:
     return [stream.ended for session in emulator.sessions for stream in session.streams if stream.ended]
 
 
-def test_an_end_that_a_goodbye_overtakes_is_completed(
-    make_emulator: MakeEmulator, sent_slowly: threading.Event
+@pytest.mark.parametrize("leave", ["the client", "the emulator"])
+def test_an_end_that_is_overtaken_is_completed(
+    leave: str, make_emulator: MakeEmulator, sent_slowly: threading.Event
 ) -> None:
     world = Ending()
 
@@ -342,8 +343,12 @@ def test_an_end_that_a_goodbye_overtakes_is_completed(
             await client.frame()
             client.send(type="interactive_stream_end")
             await asyncio.to_thread(eventually, lambda: ends(emulator))
-        assert not world.closed.is_set()
-        sent_slowly.set()
+            assert not world.closed.is_set()
+            if leave == "the emulator":
+                await asyncio.to_thread(emulator.stop)
+        if leave == "the client":
+            assert not world.closed.is_set()
+            sent_slowly.set()
         assert await asyncio.to_thread(world.closed.wait, PATIENCE_S)
         assert ends(emulator) == ["requested"]
 
@@ -364,13 +369,33 @@ def test_an_end_that_comes_while_the_stream_is_cut_off_is_answered_after_the_rea
             await asyncio.to_thread(
                 eventually, lambda: any(seen.type == "interactive_stream_end" for seen in emulator.messages)
             )
+            client.start()
+            await asyncio.to_thread(eventually, lambda: len(emulator.prompts) == 2)
             sent_slowly.set()
             assert (await client.message("interactive_stream_error"))["reason"] == "session_timeout"
             await client.message("stream_ended")
-            client.start()
             await client.message("stream_started")
 
     end_late()
+
+
+def test_a_start_that_comes_while_the_stream_is_cut_off_is_answered_after_the_reason(
+    make_emulator: MakeEmulator, sent_slowly: threading.Event
+) -> None:
+    @scenario
+    async def start_early() -> None:
+        emulator = make_emulator(max_stream_s=0.5)
+        async with connect(credentials_of(emulator)) as client:
+            client.start()
+            await client.message("stream_started")
+            await asyncio.to_thread(eventually, lambda: ends(emulator))
+            client.start()
+            await asyncio.to_thread(eventually, lambda: len(emulator.prompts) == 2)
+            sent_slowly.set()
+            assert (await client.message("interactive_stream_error"))["reason"] == "session_timeout"
+            await client.message("stream_started")
+
+    start_early()
 
 
 def test_the_reason_of_the_end_is_said_before_the_peer_connection_ends(

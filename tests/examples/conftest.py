@@ -25,7 +25,7 @@ def service() -> Iterator[Emulator]:
 
 @pytest.fixture(autouse=True)
 def _at_leisure(signaling_comes_first: None, unhurried: None) -> None:
-    """Let no example depend on the pace of the machine: handlers have been called when a client has left."""
+    """Let no example depend on the pace of the machine: a client that leaves waits for the goodbye."""
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 import os
@@ -26,6 +27,7 @@ from odyssey_proto import (
 from odyssey_proto._base.secrets import forms
 from odyssey_proto._model import cassette
 from odyssey_proto.emulator import Emulator, Fault, SeenStream
+from odyssey_proto.emulator._stream.camera import PictureTrack
 from tests.support.cassettes import NOON, START, film, messages_in, records_in
 from tests.support.live import lose, number_of, take
 from tests.support.processes import PATIENCE_S, eventually, script
@@ -35,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from odyssey_proto import Session
-    from tests.conftest import MakeClient, MakeEmulator
+    from tests.conftest import Background, MakeClient, MakeEmulator
 
 FRAMES = 15
 
@@ -321,6 +323,50 @@ def test_the_end_of_a_session_by_the_service_is_replayed(
     assert second.sessions[0].ended == "duration_limit_reached"
 
 
+def of_a_broadcast(path: Path, changed: Path) -> Path:
+    """Write a cassette whose stream is also a broadcast, and whose stream's id fits into no address."""
+    with changed.open("wb") as file:
+        file.write(cassette.BEGINNING)
+        for head, payload in records_in(path):
+            said = json.loads(payload) if head["kind"] == "message" else {}
+            if said.get("type") == "interactive_stream_start":
+                payload = json.dumps({**said, "broadcast": True}).encode()
+            elif said.get("type") == "stream_started":
+                payload = json.dumps({**said, "stream_id": "../a?b"}).encode()
+            file.write(cassette.encode(head, payload))
+            if said.get("type") == "stream_started":
+                file.write(cassette.encode(head, b'{"type": "broadcast_ready"}'))
+                longest = {"type": "update_acknowledged", "prompt": "longer than any client takes" * 20_000}
+                file.write(cassette.encode(head, json.dumps(longest).encode()))
+    return changed
+
+
+def test_the_broadcast_of_a_replay_ends_even_if_its_client_leaves_first(
+    path: Path,
+    make_emulator: MakeEmulator,
+    make_client: MakeClient,
+    in_background: Background,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def wait(_: PictureTrack) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    monkeypatch.setattr(PictureTrack, "drain", wait)
+    monkeypatch.setattr("odyssey_proto.emulator._session.streamer._SENT_WITHIN_S", PATIENCE_S)
+    emulator = make_emulator(replay=of_a_broadcast(path, tmp_path / "broadcast.cast"))
+    session = make_client(emulator).connect(timeout=PATIENCE_S)
+    session.start_stream(broadcast=True, timeout=PATIENCE_S)
+    info = session.wait_for_broadcast(timeout=PATIENCE_S)
+    ending = in_background(session.end_stream, timeout=PATIENCE_S)
+    eventually(lambda: emulator.sessions[0].streams[0].ended)
+    session.disconnect()
+    assert ending.exception(PATIENCE_S) is not None
+    whep = f"{info.webrtc_url}/whep?token={info.spectator_token}"
+    # A call without an offer is refused with another status while the broadcast lasts.
+    eventually(lambda: requests.post(whep, timeout=PATIENCE_S).status_code == 404)
+
+
 def test_each_replay_of_a_broadcast_has_an_address_and_files_of_its_own(
     path: Path,
     make_emulator: MakeEmulator,
@@ -329,21 +375,7 @@ def test_each_replay_of_a_broadcast_has_an_address_and_files_of_its_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    changed = tmp_path / "broadcast.cast"
-    with changed.open("wb") as file:
-        file.write(cassette.BEGINNING)
-        for head, payload in records_in(path):
-            said = json.loads(payload) if head["kind"] == "message" else {}
-            if said.get("type") == "interactive_stream_start":
-                payload = json.dumps({**said, "broadcast": True}).encode()
-            elif said.get("type") == "stream_started":  # with an id that fits into no address
-                payload = json.dumps({**said, "stream_id": "../a?b"}).encode()
-            file.write(cassette.encode(head, payload))
-            if said.get("type") == "stream_started":
-                file.write(cassette.encode(head, b'{"type": "broadcast_ready"}'))
-                longest = {"type": "update_acknowledged", "prompt": "longer than any client takes" * 20_000}
-                file.write(cassette.encode(head, json.dumps(longest).encode()))
-    emulator = make_emulator(replay=changed)
+    emulator = make_emulator(replay=of_a_broadcast(path, tmp_path / "broadcast.cast"))
     client = make_client(emulator)
     addresses = set()
     for _ in range(2):

@@ -289,6 +289,8 @@ def test_a_service_stopped_while_a_client_connects_is_a_timeout(
         eventually(lambda: rig.has_struck(fault) or connecting.done())  # noqa: B023  # called at once
         if rig.has_struck(fault):
             break
+    else:
+        pytest.fail("the step was not reached")
     rig.stop()
     error = connecting.result(PATIENCE_S)
     assert isinstance(error, OdysseyConnectionTimeoutError)

@@ -201,9 +201,9 @@ def test_events_of_the_end_can_be_waited_for(quick: Odyssey, broadcast: Broadcas
     with quick.watch(broadcast.info) as spectator:
         events = spectator.events(timeout=PATIENCE_S)
         broadcast.end()
-        # Until then, a busy machine may have made a gap.
-        usual = (GapEvent, LinkQualityChanged, VideoPaused)
-        ends = [type(event).__name__ for event in events if not isinstance(event, usual)]
+        # Until then, a busy machine may have paused the video, or have lost quality.
+        besides = (GapEvent, LinkQualityChanged, VideoPaused)
+        ends = [type(event).__name__ for event in events if not isinstance(event, besides)]
         assert ends == ["StreamEnded", "StatusChanged"]
         with pytest.raises(OdysseyStreamError, match="Cannot wait"):
             spectator.wait_for(StreamEnded, timeout=PATIENCE_S)

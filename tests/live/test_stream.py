@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 SOON_S: Final = 10.0
 """Far longer than an answer takes, and shorter than the default timeouts."""
+LATE_S: Final = 3.0
+"""How late an answer comes, in s: far later than a busy machine notices a timeout of 0.1 s."""
 
 
 def scene(frame: VideoFrame) -> NDArray[np.float32]:
@@ -298,10 +300,6 @@ def test_ending_twice_at_once_ends_both(emulator: Emulator, session: Session, in
 
 
 # --- too late
-
-
-LATE_S: Final = 3.0
-"""How late an answer comes: a busy machine looks at the clock later than after 0.1 s."""
 
 
 def test_a_start_that_is_not_answered_times_out_and_can_be_ended(emulator: Emulator, session: Session) -> None:

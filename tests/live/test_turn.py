@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final
 import pytest
 
 from odyssey_proto import AdvancedConfig, OdysseyConnectionError, OdysseyStreamError, connect_to_stream
+from odyssey_proto._live import whep_link
+from odyssey_proto._net.webrtc import ice_servers
 from odyssey_proto.emulator._faults.script import Fault
 from tests.support.coturn import CREDENTIAL, Coturn, missing
 from tests.support.live import take
@@ -113,7 +115,8 @@ def test_servers_that_are_dead_leave_it_to_the_next(coturn: Coturn, make_relayed
 
 
 def test_a_spectator_without_a_relay_learns_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The relays' own limit ends first, even if the loop is late by as much as the limit itself.
+    assert whep_link._RELAYS_S > ice_servers._RELAY_WITHIN_S
+    # Half a second for the relays; the link itself waits as long as it takes.
     monkeypatch.setattr("odyssey_proto._live.whep_link._GATHERING_S", 0.5)
     monkeypatch.setattr("odyssey_proto._live.whep_link._RELAYS_S", PATIENCE_S)
     monkeypatch.setattr("odyssey_proto._net.webrtc.ice_servers._RELAY_WITHIN_S", 0.5)

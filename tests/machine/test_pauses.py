@@ -27,8 +27,8 @@ SLACK_MS: Final = 1000  # a busy machine paints pictures late
 def test_a_streamer_that_pauses_goes_on_over_the_same_link(
     pause_s: int, reconnect: bool, emulator: Emulator, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # On a busy machine, the link itself may be silent for a second.
-    monkeypatch.setattr("odyssey_proto.core.silence._ALIVE_S", PATIENCE_S)
+    # On a busy machine, the link itself may be silent for some seconds; still less than the longest pause.
+    monkeypatch.setattr("odyssey_proto.core.silence._ALIVE_S", 4.0)
     client: Odyssey = make_client(emulator, reconnect=reconnect)
     with client.connect() as session:
         session.start_stream("A cat")

@@ -1,4 +1,4 @@
-"""Ports of this machine that no other test, and no other program, takes meanwhile."""
+"""Ports that refuse connections, and ports that nobody is likely to take before a server starts."""
 
 from __future__ import annotations
 

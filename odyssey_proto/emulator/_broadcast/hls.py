@@ -123,7 +123,7 @@ class HlsOutput:
 
 
 class _Segmenter:
-    """ffmpeg's segmenter. It is used on one thread, except for `remove`, which any may call."""
+    """ffmpeg's segmenter. One thread at a time writes; any thread may call `remove`."""
 
     def __init__(self, folder: Path, size: tuple[int, int], fps: int) -> None:
         self._folder = folder

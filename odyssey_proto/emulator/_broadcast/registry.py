@@ -8,6 +8,7 @@ GET    /live/{stream_id}/index.m3u8         HLS, available for a while after the
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from typing import Final
 
@@ -21,6 +22,8 @@ from .hls import PLAYLIST, HlsOutput
 from .whep import WhepSpectators
 
 __all__ = ["Broadcast", "BroadcastRegistry"]
+
+log = logging.getLogger("odyssey_proto.emulator.broadcast")
 
 _FORGOTTEN_AFTER_S: Final = 60.0
 """How long the playlist remains available after its stream ends."""
@@ -74,11 +77,12 @@ class BroadcastRegistry:
         return broadcast
 
     async def end(self, stream_id: str) -> None:
-        """End the broadcast of ``stream_id``, if there is one. It ends also if the caller is cancelled."""
+        """End the broadcast of ``stream_id``, if there is one. It ends even if the caller is cancelled."""
         broadcast = self._broadcasts.get(stream_id)
         if broadcast is not None and not broadcast.video.ended:
             loop = asyncio.get_running_loop()
             self._removals[stream_id] = loop.call_later(_FORGOTTEN_AFTER_S, self._remove, stream_id)
+            broadcast.video.end()  # now: whoever calls next finds it ended
             ending = loop.create_task(broadcast.end())
             self._endings.add(ending)
             ending.add_done_callback(self._endings.discard)
@@ -86,7 +90,10 @@ class BroadcastRegistry:
 
     async def close(self) -> None:
         """End all broadcasts, within a second, and remove their files."""
-        await asyncio.gather(*map(self.end, tuple(self._broadcasts)), *self._endings, return_exceptions=True)
+        endings = [*map(self.end, tuple(self._broadcasts)), *self._endings]
+        for failure in await asyncio.gather(*endings, return_exceptions=True):
+            if isinstance(failure, Exception):
+                log.error("a broadcast did not end", exc_info=failure)
         for removal in self._removals.values():
             removal.cancel()
         for stream_id in tuple(self._broadcasts):

@@ -281,14 +281,18 @@ class ReplayStreamer(Streamer):
     async def _stop(self, reason: str) -> None:
         stream_id, self._running = self._running, None
         broadcast, self._broadcast = self._broadcast, None
-        if stream_id is not None:
-            self._notebook.stream_ended(self._session.id, reason)
-            await self._send_last_pictures()
-        if broadcast is not None:
-            await self._broadcasts.end(self._broadcast_name)
+        try:
+            if stream_id is not None:
+                self._notebook.stream_ended(self._session.id, reason)
+                await self._send_last_pictures()
+        finally:  # also if `close` cancels this
+            if broadcast is not None:
+                await self._broadcasts.end(self._broadcast_name)
 
-    async def _cut(self, reason: str = "session_ended") -> None:
+    async def _cut(self, reason: str = "session_ended", *messages: Any) -> None:
         await self._stop(reason)
+        for message in messages:
+            self._send_message(message)
 
     async def _close(self, closed: Closed) -> None:
         if self._link is None:
@@ -357,9 +361,9 @@ class ReplayStreamer(Streamer):
         return self._track
 
     async def _let_pictures_arrive(self) -> None:
-        """Wait until the last picture is sent, and has arrived, which a message would overtake.
+        """Wait until the encoder has taken the last picture.
 
-        At the pace of the service, there was time enough for it to arrive.
+        If the replay is faster than the service was, also wait until it has arrived: a message would overtake it.
         """
         await self._track_with_room()
         if self._pace > 1:

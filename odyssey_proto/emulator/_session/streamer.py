@@ -216,20 +216,23 @@ class Streamer:
         self._transmit(text, injected=True)
 
     def _transmit(self, text: str | bytes, *, injected: bool = False) -> None:
+        self._let_watch(text, injected=injected)
+        if self._peer is None:
+            self._outbox.append(text)
+        else:
+            self._peer.send(text)
+
+    def _let_watch(self, text: str | bytes, *, from_client: bool = False, injected: bool = False) -> None:
         show(
             Message(
-                place="streamerToClient",
-                from_client=False,
+                place="clientToStreamer" if from_client else "streamerToClient",
+                from_client=from_client,
                 text=text,
                 user_agent=self._user_agent,
                 injected=injected,
                 session_id=self._session.id,
             )
         )
-        if self._peer is None:
-            self._outbox.append(text)
-        else:
-            self._peer.send(text)
 
     def stream_error(self, reason: str, message: str) -> None:
         """Send an ``interactive_stream_error`` to the client."""
@@ -257,15 +260,7 @@ class Streamer:
             self._transmit(form, injected=form != text)
 
     def _hear_channel(self, text: str | bytes) -> None:
-        show(
-            Message(
-                place="clientToStreamer",
-                from_client=True,
-                text=text,
-                user_agent=self._user_agent,
-                session_id=self._session.id,
-            )
-        )
+        self._let_watch(text, from_client=True)
         try:
             message = codec.channel_from_client(text)
         except MalformedMessageError as exc:
@@ -300,7 +295,10 @@ class Streamer:
                 self.stream_error("internal_error", "The streamer failed")
 
     async def _start(self, request: InteractiveStreamStart) -> None:
-        if not await self._goes_on("stream start") or self._refused(self._start_objections(request)):
+        if not await self._goes_on("stream start"):
+            return
+        await self._until_ended()  # what it says last belongs to the stream before
+        if self._refused(self._start_objections(request)):
             return
         try:
             world = await self._open_world(
@@ -424,8 +422,9 @@ class Streamer:
         if stream is None:
             return False
         if self._clock.now() - stream.began_at >= stream.longest:
-            await self._cut(stream.cut_reason)
-            self.stream_error(stream.cut_reason, "The stream was ended: its time is used up")
+            text = "The stream was ended: its time is used up"
+            error = InteractiveStreamError(reason=StreamErrorReason(stream.cut_reason), message=text)
+            await self._cut(stream.cut_reason, error)
             return False
         return await self._goes_on("media") and not self._media_stopped
 
@@ -436,9 +435,8 @@ class Streamer:
         else:
             log.error("a picture could not be painted", exc_info=failure)
             reason, text = "internal_error", "The streamer failed"
-        await self._cut(reason)
-        self.stream_error(reason, text)
-        self._send_message(StreamEnded())  # not every error ends a stream
+        error = InteractiveStreamError(reason=StreamErrorReason(reason), message=text)
+        await self._cut(reason, error, StreamEnded())  # not every error ends a stream
 
     def _record(self, stream: _RunningStream, prompt: str) -> None:
         world = stream.world
@@ -460,30 +458,39 @@ class Streamer:
         if is_newest and stream is not None and stream.recording is not None and packet.pts is not None:
             stream.recording.take_packet(packet, track.moment(packet.pts))
 
-    async def _cut(self, reason: str = "session_ended") -> None:
-        """End the stream, if there is one. Wait for the end, also for one that began earlier.
+    async def _cut(self, reason: str = "session_ended", *messages: Any) -> None:
+        """End the stream, if there is one, and send ``messages`` then. Wait for the end, even if it began earlier.
 
-        An end that has begun is completed, also if the one who waits for it is cancelled.
+        An end that has begun is completed even if the caller is cancelled.
         """
         stream, self._stream = self._stream, None
         if stream is not None:
             self._notebook.stream_ended(self._session.id, reason)
             self._service.add_usage(self._session.account, self._clock.now() - stream.began_at)
             filming = stream.camera.cut()
-            self._ending = asyncio.get_running_loop().create_task(self._finish(stream, filming, reason))
+            self._ending = asyncio.get_running_loop().create_task(self._finish(stream, filming, reason, messages))
+        await self._until_ended()
+
+    async def _until_ended(self) -> None:
         if self._ending is not None and not self._ending.done():
             await asyncio.shield(self._ending)
 
-    async def _finish(self, stream: _RunningStream, filming: asyncio.Task[None] | None, reason: str) -> None:
-        if filming is not None:
-            await asyncio.wait([filming])
-        await self._send_last_pictures()
-        stream.world.close()
+    async def _finish(
+        self, stream: _RunningStream, filming: asyncio.Task[None] | None, reason: str, messages: tuple[Any, ...]
+    ) -> None:
+        try:
+            if filming is not None:
+                await asyncio.wait([filming])
+            await self._send_last_pictures()
+        finally:  # also if the emulator stops before
+            stream.world.close()
         await self._broadcasts.end(stream.id)
         if stream.recording is not None:
             stream.recording.end(reason)
             # So that the recording is ready once the client learns of the end.
             await asyncio.wait([stream.recording.finished], timeout=_RECORDED_WITHIN_S)
+        for message in messages:
+            self._send_message(message)
 
     async def _send_last_pictures(self) -> None:
         """Send the pictures that encoders hold, which a client would take for those of its next stream."""
