@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from .._base.errors import OdysseyStreamError
 from ._access import service_options
 from ._outputs import Outputs, output_options
 from ._start import StartOptions, start_options, way_to_watch
@@ -70,7 +71,8 @@ class _Streaming:
             with access.client(record=False) as client, client.connect() as session:
                 ending = self._stream(session, wanted, timeout_s=max(60.0, access.timeout))
                 if ending.error is None:
-                    with contextlib.suppress(OSError):  # lost meanwhile: it has ended, too
+                    # If the connection was lost meanwhile, that has ended the stream, too.
+                    with contextlib.suppress(OSError, OdysseyStreamError):
                         session.end_stream(timeout=access.timeout)
             viewing.report(
                 ending,

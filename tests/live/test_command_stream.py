@@ -274,6 +274,16 @@ def test_a_later_prompt_that_is_refused_is_an_error_after_the_whole_stream(
     assert film("a-cat.mp4")[2] > 0.1
 
 
+def test_a_connection_that_is_lost_at_the_end_is_no_matter(
+    service: Emulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    service.faults.add(Fault(step="stream end", action="drop"))
+    assert main(["stream", "A cat", "--json", "--seconds", "0.5"]) == 0
+    result = lines(capsys.readouterr().out)[-1]
+    assert film("a-cat.mp4")[0] == result["frames"]
+    assert not service.faults.pending
+
+
 @pytest.mark.usefixtures("signaling_comes_first")
 def test_a_stream_that_the_service_ends_is_an_error_and_its_file_is_complete(
     service: Emulator, capsys: pytest.CaptureFixture[str]
