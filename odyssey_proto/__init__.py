@@ -5,8 +5,8 @@
         for frame in session.frames():
             show(frame.data)
 
-Importing this loads next to nothing: a name is loaded with the module that defines it when it is first asked for,
-and aiortc, av and numpy with the first `Odyssey.connect`.
+Importing this package loads next to nothing: each name is loaded, with the module that defines it, when it is
+first asked for; aiortc, av and numpy are loaded by the first `Odyssey.connect`.
 """
 
 import logging

@@ -47,7 +47,7 @@ _JOIN_S: Final = 30.0  # the default timeout of connect_with_credentials(), whic
 class Odyssey(RestCalls):
     """A client of the Odyssey service, for code without an event loop.
 
-    Use it in a ``with``, or call `close`. Any thread may call any method; one connection at a time.
+    Use it in a ``with``, or call `close`. Any thread may call any method. There is one connection at a time.
 
     Args:
         api_key: the API key; ``None`` takes ``ODYSSEY_API_KEY``.
@@ -92,7 +92,7 @@ class Odyssey(RestCalls):
         timeout: float | None = 30.0,
         close_on_sigterm: bool = False,
     ) -> None:
-        api_key = Secret(api_key) if isinstance(api_key, str) else api_key  # this frame may be in an error's
+        api_key = Secret(api_key) if isinstance(api_key, str) else api_key  # this frame may be in a traceback
         config = ClientConfig(
             api_key=api_key,
             api_url=api_url,
@@ -112,7 +112,7 @@ class Odyssey(RestCalls):
         super().__init__(config, MonotonicClock())
         self._loop: BackgroundLoop | None = None  # from the first connection on
         self._connecting = Lock()
-        self._times_left = 0  # how often `disconnect` was called
+        self._times_left = 0  # how often `disconnect` or `close` was called
         self._session: Session | None = None
         self._leaving: Session | None = None  # the session that `disconnect` is leaving, or has left behind
         self._watching: ConcurrentWeakSet[SpectatorConnection] = ConcurrentWeakSet()
@@ -185,8 +185,8 @@ class Odyssey(RestCalls):
     ) -> odyssey_proto.Session:
         """Connect to the session of ``credentials`` (Python client reference, "connect_with_credentials()").
 
-        It needs no API key. A lost session is rejoined with the same token until the token expires. Credentials
-        that have expired by this machine's clock, which may be wrong, are tried, and refused by the service.
+        This needs no API key. A lost session is rejoined with the same token until the token expires. Credentials
+        that have expired by this machine's clock, which may be wrong, are still tried; the service decides.
 
         While the client is connected, this returns the session that it has, as `connect` does, and the credentials
         are not used.
@@ -227,7 +227,7 @@ class Odyssey(RestCalls):
         wait_for_slot: bool = False,
         replace: bool = False,
     ) -> Session:
-        # Imported here so that programs that only call REST do not pay for it.
+        # Imported here so that programs that only call REST do not pay for them.
         from . import session
         from ._base.event_loop import BackgroundLoop
         from ._live import commands
@@ -421,8 +421,8 @@ class Odyssey(RestCalls):
     ) -> odyssey_proto.SpectatorConnection:
         """Watch a broadcast: over WebRTC, as `connect_to_stream` does, or over HLS if WebRTC does not work.
 
-        It needs neither a connection of this client nor an API key, and ends with `close` at the latest. HLS is
-        5 to 10 s behind.
+        This needs neither a connection of this client nor an API key. Watching ends with `close` at the latest.
+        HLS is 5 to 10 s behind.
 
         Args:
             info: the broadcaster's `BroadcastInfo`, for example from `Session.wait_for_broadcast`.
@@ -480,7 +480,7 @@ def _connected(
     handlers: odyssey_proto.OdysseyEventHandlers,
     credentials: odyssey_proto.ClientCredentials | None = None,
 ) -> Session | None:
-    """Return the session if it is connected, and log the arguments that are ignored."""
+    """Return the session if it is connected, and log the arguments that are ignored; None if it is not."""
     if live is None or live.has_ended or not live.is_connected:
         return None
     in_vain = [name for name, handler in attrs.asdict(handlers, recurse=False).items() if handler is not None]

@@ -9,15 +9,15 @@ loaded until a test uses one of them.
 
 ``odyssey_emulator`` is an `odyssey_proto.emulator.Emulator` of the test's own. While the test runs,
 ``ODYSSEY_API_KEY`` and ``ODYSSEY_API_URL`` point to it, also in other processes that the test starts.
-``odyssey_client`` is an `odyssey_proto.Odyssey` with short timeouts. ``odyssey_session`` is a session of that
-client, connected.
+``odyssey_client`` is an `odyssey_proto.Odyssey` with short timeouts. ``odyssey_session`` is a connected session
+of that client.
 
 The marker ``odyssey`` takes every setting of `odyssey_proto.emulator.EmulatorConfig`, and
 
 - ``faults``: a list of `odyssey_proto.emulator.Fault` objects, or of dicts with the same fields;
 - ``client``: a dict with arguments of `odyssey_proto.Odyssey` for ``odyssey_client``.
 
-A marker of a function adds to those of its class and its module.
+A marker of a function adds to those of its class and its module; for the same setting, it takes precedence.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def odyssey_emulator(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
 
 @pytest.fixture
 def odyssey_client(request: pytest.FixtureRequest, odyssey_emulator: Emulator) -> Iterator[Odyssey]:
-    """A client of `odyssey_emulator` with short timeouts: instead of 30 s, a test waits for one or two."""
+    """A client of `odyssey_emulator` with short timeouts: a test waits one or two seconds instead of 30."""
     from ._base.errors import OdysseyConfigError
     from ._model.config import AdvancedConfig
     from .client import Odyssey
@@ -100,13 +100,13 @@ def odyssey_client(request: pytest.FixtureRequest, odyssey_emulator: Emulator) -
 
 @pytest.fixture
 def odyssey_session(odyssey_client: Odyssey) -> Iterator[Session]:
-    """A session of `odyssey_client`, connected."""
+    """A connected session of `odyssey_client`."""
     with odyssey_client.connect(timeout=30) as session:
         yield session
 
 
 def _asked(request: pytest.FixtureRequest) -> Mapping[str, Any]:
-    """Return the arguments of the markers of a test, checked for their names."""
+    """Return the arguments of a test's markers, after checking their names and some of their types."""
     import attrs
 
     from .emulator import EmulatorConfig
@@ -115,7 +115,7 @@ def _asked(request: pytest.FixtureRequest) -> Mapping[str, Any]:
     asked: dict[str, Any] = {}
     for marker in reversed([*request.node.iter_markers(_MARKER)]):
         if marker.args:
-            _refuse(request, f"arguments have names, such as streamers=0, unlike {marker.args[0]!r}")
+            _refuse(request, f"arguments must be given by name, such as streamers=0, not {marker.args[0]!r}")
         for name in marker.kwargs:
             if name not in known:
                 near = difflib.get_close_matches(name, known, n=1)
@@ -129,5 +129,5 @@ def _asked(request: pytest.FixtureRequest) -> Mapping[str, Any]:
 
 
 def _refuse(request: pytest.FixtureRequest, why: str) -> NoReturn:
-    # `from None`: the original error has the same text, with lines of this library, which do not help.
+    # `from None`: the original error has the same text, plus lines of this library, which do not help.
     raise pytest.fail.Exception(f"@pytest.mark.{_MARKER} of {request.node.name}: {why}", pytrace=False) from None

@@ -1,6 +1,6 @@
-"""The metadata of an answer: its status and headers, beside the parsed body.
+"""The metadata of an answer: its status and headers, along with the parsed body.
 
-It makes the same calls through the same methods, and adds nothing to them.
+This module makes the same calls through the same methods, and adds nothing to them.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class RawResponse(Generic[T]):
     status: int
     """The HTTP status."""
     headers: Mapping[str, str] = attrs.field(repr=False)
-    """The headers; their names in any case."""
+    """The headers; the case of their names does not matter."""
     request_id: str | None
-    """The service's id of the request, for support requests."""
+    """The service's id of the request, for support requests; None if it sent none."""
     parsed: T
     """The usual result of the method."""
 
@@ -132,9 +132,10 @@ class _Calls(Protocol):
 class RawCalls:
     """The calls of an `Odyssey` that end with one answer, made through `Odyssey.with_raw_response`.
 
-    If a call makes several requests, this is the last answer: the token of `create_client_credentials`, the final
-    job of calls that wait for one. Calls that make a request for each page, job or file are not here. A failure
-    raises as usual; the error has ``status``, ``request_id`` and ``retry_after``.
+    If a call makes several requests, the answer is the last one: that with the token for
+    `create_client_credentials`, that with the final job for calls that wait for a job. Calls that make a request
+    for each page, job or file are not here. A failure raises as usual; the error has ``status``, ``request_id``
+    and ``retry_after``.
     """
 
     def __init__(self, client: _Calls, collect: Callable[[], AbstractContextManager[Sequence[_Answer]]]) -> None:

@@ -1,6 +1,6 @@
-"""The REST calls of the public client: credentials, recordings, simulations. It has no connection.
+"""The REST calls of the public client: credentials, recordings, simulations.
 
-`odyssey_proto.client.Odyssey` is the only subclass, and adds that; the calls are implemented in
+`odyssey_proto.client.Odyssey` is the only subclass, and adds the connection; the calls are implemented in
 `odyssey_proto._rest`.
 """
 
@@ -259,10 +259,10 @@ class RestCalls:
             poll: s between two status requests.
             on_update: called on this thread with the job whenever its status has changed, or a stream of it has
                 begun or ended; with several jobs, the streams of each are known only at its end.
-            cancel_on_timeout: cancel the job when the time is over.
+            cancel_on_timeout: cancel the job when the time is up.
 
         Raises:
-            OdysseyConnectionTimeoutError: the job has not ended in time.
+            OdysseyConnectionTimeoutError: the job did not end in time.
             OdysseyError: as `get_simulate_status`. A passing failure is retried, up to 5 polls in a row.
         """
         (job,) = self.wait_for_simulations(
@@ -280,9 +280,10 @@ class RestCalls:
         on_update: odyssey_proto.OnUpdate | None = None,
         cancel_on_timeout: bool = False,
     ) -> list[odyssey_proto.SimulationJobDetail]:
-        """Wait until all jobs have ended and return them in the order of ``job_ids``, as `wait_for_simulation`.
+        """Wait until all jobs have ended, like `wait_for_simulation`; return them in the order of ``job_ids``.
 
-        It polls the list of jobs, 100 at a time, and requests a single job only once it has ended.
+        It polls the list of jobs, 100 at a time, and requests a job by itself only once that has left the list of
+        active jobs, or if it is the only one left.
         """
         if isinstance(job_ids, str) or not isinstance(job_ids, Iterable):
             raise TypeError(f"job_ids must be an iterable of ids, not {type(job_ids).__name__}")
@@ -304,7 +305,7 @@ class RestCalls:
         on_update: odyssey_proto.OnUpdate | None = None,
         cancel_on_timeout: bool = False,
     ) -> odyssey_proto.SimulationJobDetail:
-        """Create a job as `simulate` does, wait for it as `wait_for_simulation` does; a failure raises.
+        """Create a job as `simulate` does, and wait for it as `wait_for_simulation` does; a failure raises.
 
         Raises:
             SimulationFailedError: the job failed or was cancelled, or a script made no stream; ``failed_scripts``

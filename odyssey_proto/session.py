@@ -37,14 +37,14 @@ def connect(
 
 def settle(past: Session, deadline: Deadline) -> None:
     """Wait until an ended session has been given back to the service, or until ``deadline``."""
-    if past._driver.has_begun:  # else nothing was requested
+    if past._driver.has_begun:  # otherwise nothing was requested
         any(past._driver.ended.wait(seconds) for seconds in errands.turns(deadline))
 
 
 class Session(LiveConnection):
     """A connection to one streamer, made by `Odyssey.connect`. Use it in a ``with``, or call `disconnect`.
 
-    The end of a ``with`` ends the session for everyone who has it, whether or not another ``with`` is still open.
+    The end of a ``with`` ends the session for everyone who uses it, whether or not another ``with`` is still open.
 
     All methods may be called from any thread. Every ``timeout`` is in s; ``None`` waits until the event occurs or
     the connection ends. A call that times out raises and leaves the session usable. A session without handlers
@@ -151,7 +151,8 @@ class Session(LiveConnection):
         service does not report the prompt; `last_applied_prompt` is then None.
 
         Raises:
-            OdysseyStreamError: not connected, no stream is running, or it was refused; ``code`` is the reason.
+            OdysseyStreamError: not connected, no stream is running, or the prompt was refused; ``code`` is the
+                reason.
             MalformedMessageError: the service's answer cannot be read.
             OdysseyStreamTimeoutError: no acknowledgement in time; it may still come.
         """
@@ -205,9 +206,9 @@ class Session(LiveConnection):
     def capture(self, path: str | os.PathLike[str]) -> LiveCapture:
         """Record the session in a live cassette, which `odyssey_proto.emulator.Emulator` replays.
 
-        It contains the beginning of the session, and from now on all signaling and channel messages, all encoded
+        The file has the beginning of the session, and from now on all signaling and channel messages, all encoded
         frames with their times, and the REST calls of this client. Keys, tokens, passwords and addresses are
-        removed; prompts, pictures and ids are not. It delays nothing, and ends with the ``with``, with
+        removed; prompts, pictures and ids are not. The capture delays nothing, and ends with the ``with``, with
         `LiveCapture.close`, or with the session. Frames are written from the next keyframe on.
 
         Example:
@@ -260,7 +261,7 @@ class Session(LiveConnection):
 
 
 def _is_about_broadcast(event: Event) -> bool:
-    """Return whether ``event`` decides if a broadcast comes: not the errors of other threads' calls."""
+    """Return whether ``event`` decides if there is a broadcast; the errors of other threads' calls do not."""
     match event:
         case ErrorOccurred(error=errors.MalformedMessageError(message_type="broadcast_ready")):
             return True

@@ -1,7 +1,7 @@
 """Watching a broadcast: over WebRTC, or over HLS if WebRTC does not work.
 
-It needs no API key and no session, only the address and the token of a `BroadcastInfo`. A lost broadcast is
-reconnected automatically.
+A spectator needs no API key and no session, only the address and the token of a `BroadcastInfo`. By default, a
+lost broadcast is reconnected.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def connect_to_stream(
         hls_url: `BroadcastInfo.hls_url`, the fallback if WebRTC does not work.
         reconnect: after a loss, try to reconnect for up to 40 s.
         ice_servers, ice_policy: as for `Odyssey`; ``None`` takes the servers that the broadcast's host offers.
-        timeout: s until it is connected; ``None``: no limit for the whole call.
+        timeout: s until the broadcast is connected; ``None``: no limit for the whole call.
         max_pixels: the largest width × height of a picture, in px; as `AdvancedConfig.max_pixels`.
 
     Raises:

@@ -1,9 +1,9 @@
 """A pytest plug-in for coverage: it measures some of the tests, and records which of their files ran each line.
 
-Measuring makes Python code take half as long again, so only the tests in `MEASURED` are measured: those in
-processes, networks and browsers run the same lines. It replaces pytest-cov's ``--cov-context=test``, which takes
-longer, because each test has a context there. Here, the tests of each of the core's own files share one, and so do
-all other tests. Lines that run before the first test, at import, have none.
+Measuring makes Python code take half as long again, so only the tests in `MEASURED` are measured: those with
+processes, networks and browsers run the same lines. The plug-in replaces pytest-cov's ``--cov-context=test``,
+which takes longer, because each test has a context there. Here, the tests in each of the core's own test files
+share one, and so do all other tests. Lines that run before the first test, at import, have no context.
 
     python -m pytest -p tools.core_contexts --cov …
 """
@@ -69,7 +69,7 @@ _FILES: Final = frozenset(test_files())
 
 
 class _Contexts:
-    """Switches the measuring on and off, and the context, from test to test. Each process has one."""
+    """Switches measuring on and off, and changes the context, before each test. Each process has one of these."""
 
     def __init__(self, *, runs_tests: bool) -> None:
         self._runs_tests = runs_tests
@@ -95,9 +95,10 @@ class _Contexts:
 
 
 def _alone() -> Coverage | None:
-    """Return what measures, and end all others: in a worker, pytest-cov starts two, and only saves the later one.
+    """Return the one measurement that is saved, and end all others; None if nothing is measured.
 
-    The earlier one would go on whenever that is stopped.
+    In a worker, pytest-cov starts two, and only saves the later one. The earlier one would go on whenever the
+    later one is stopped.
     """
     current = Coverage.current()
     if current is None:

@@ -1,10 +1,10 @@
-"""Checks that the test file of its own name covers each module of the core fully, every branch.
+"""Checks that each module of the core is covered fully, with every branch, by the test file of its name.
 
     python -m tools.core_coverage --tests    # prints those files
     python -m tools.core_coverage            # reads the .coverage of a run of them
 
-That run records which of these files ran each line (`tools.core_contexts`), and may include others. Lines run when
-the module is imported count for every file, because no test can avoid them.
+That run records which of these files ran each line (`tools.core_contexts`), and may include other tests. Lines
+run when the module is imported count for every file, because no test can avoid them.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ module."""
 
 
 def test_file(module: str) -> str:
-    """Return the path of the tests of a module."""
+    """Return the path of the test file of a module."""
     folder, _, name = module.rpartition("/")
     return f"tests/unit/{folder}/test_{name}.py"
 
 
 def test_files() -> list[str]:
-    """Return the paths of all tests that count."""
+    """Return the paths of all test files that count."""
     return [*map(test_file, MODULES), _OF_ALL]
 
 

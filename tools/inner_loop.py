@@ -1,6 +1,6 @@
 """The inner loop: the tests for every save. `python -m tools.inner_loop` prints them as arguments for pytest.
 
-It leaves out tests that start processes, and those of the generators in `tools/` alone.
+The loop leaves out tests that start processes, and those that only test the generators in `tools/`.
 """
 
 from __future__ import annotations

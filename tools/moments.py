@@ -1,7 +1,7 @@
-"""The table of all messages at all moments in ARCHITECTURE.md: the actions of the official clients, and of ours.
+"""The table in ARCHITECTURE.md of what the official clients and this one do with each message at each moment.
 
-Ours are read from the tables of the core; those known of the official clients (Python 1.3.0, JavaScript 1.3.1) are
-`OFFICIAL`. `python -m tools.diagrams` writes the table between its markers.
+This client's actions are read from the tables of the core; those known of the official clients (Python 1.3.0,
+JavaScript 1.3.1) are `OFFICIAL`. `python -m tools.diagrams` writes the table between its markers.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ MOMENTS: Final = (
     Moment("streaming", SessionState.CONNECTED, StreamState.STREAMING),
     Moment("ending", SessionState.CONNECTED, StreamState.ENDING),
 )
-"""The moments at which a message can come: after the end, the link is closed."""
+"""The moments at which a message can come. After the end there are none: the link is closed."""
 
 MESSAGES: Final[dict[str, type]] = {
     **{
@@ -54,7 +54,7 @@ MESSAGES: Final[dict[str, type]] = {
     },
     "one that cannot be read": Unreadable,
 }
-"""All messages of the service, by their types."""
+"""All messages of the service by their types, and one that cannot be read."""
 
 OFFICIAL: Final[dict[str, str]] = {
     "offer": "answer it; it is not known what a second offer does",
@@ -74,7 +74,7 @@ _IGNORED: Final = "ignore it, and log that"
 
 
 def ours(message: str, moment: Moment) -> str:
-    """Return this client's action for a message at a moment, in words from the core's rows."""
+    """Return this client's action for a message at a moment, in the words of the core's rows."""
     kind = MESSAGES[message]
     rows: list[Row[Any]] = [*SESSION_ROWS.get((moment.session, kind), ())]
     if moment.stream is not None and all(row.guard for row in rows):
@@ -98,7 +98,7 @@ def _said(what: Callable[..., Any]) -> str:
 
 
 def table() -> str:
-    """Return the table as Markdown; moments with the same action of ours share a line."""
+    """Return the table as Markdown; moments at which our action is the same share a line."""
     lines = ["| message | official clients | moment | ours |", "|---|---|---|---|"]
     for message in MESSAGES:
         by_step: dict[str, list[str]] = {}

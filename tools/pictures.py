@@ -44,7 +44,7 @@ class Panel:
     unit: str
     """Unit of the ages."""
     most: float
-    """The largest age drawn."""
+    """The largest age drawn, in ``unit``."""
     ages: dict[str, list[float]]
     """Client -> the age of each of its frames, in ``unit``."""
 
@@ -95,7 +95,7 @@ def _by_name(ages: dict[str, list[float]]) -> dict[str, list[float]]:
 
 
 def plot(panels: list[Panel]) -> Image.Image:
-    """Draw the panels side by side. An age above a panel's ``most`` is drawn at its upper edge."""
+    """Return a picture of the panels, side by side. An age above a panel's ``most`` is drawn at its upper edge."""
     whole = Image.new("RGB", (_WIDTH * _SCALE, _HEIGHT * _SCALE), _PAPER)
     pen = ImageDraw.Draw(whole)
     width = _WIDTH // len(panels)

@@ -5,9 +5,10 @@
     python -m tools.resolve wheels
 
 `tests` creates an environment for each supported Python on this machine, with the lowest releases that
-pyproject.toml allows, or the newest, and runs the tests that touch dependencies in it. `wheels` installs nothing:
-it checks that every dependency has a wheel for each supported system and Python. All query the package index
-through `uv`. The supported Pythons are those in the classifiers of pyproject.toml.
+pyproject.toml allows, the newest ones, or prereleases. There, it runs the tests that touch dependencies; with the
+newest releases, the inner loop and more. `wheels` installs nothing: it checks that every dependency has a wheel
+for each supported system and Python. All query the package index through `uv`. The supported Pythons are those in
+the classifiers of pyproject.toml.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ _SETS: Final = {
     "newest": ("--resolution", "highest", "--only-binary", ":all:"),
     "prereleases": ("--resolution", "highest", "--only-binary", ":all:", "--prerelease", "allow"),
 }
-"""The options for uv. Only wheels count: we do not promise that a source builds."""
+"""The options for uv. Only wheels count: we do not promise that a source distribution builds."""
 _TOUCHING: Final = (
     # One of them simulates 1,600 links, and needs no dependency.
     ("tests/unit/_net", "--ignore=tests/unit/_net/webrtc/test_recovery.py"),
@@ -77,13 +78,13 @@ _OF_MORE_PYTHONS: Final = (
 )
 """The inner loop, and the tests of the parts that differ most between Pythons."""
 _TESTS: Final = {"lowest": _TOUCHING, "newest": _OF_MORE_PYTHONS, "prereleases": _TOUCHING}
-"""The arguments of each process: one would wait for most of its time."""
+"""The arguments of each process, by set. There are several, because one would wait most of the time."""
 _SIDE_BY_SIDE: Final = 3 * (os.cpu_count() or 1)
-"""How many environments are tested at the same time. Their processes wait for a part of the time."""
+"""How many environments are tested at the same time. Their processes spend part of the time waiting."""
 _FAILURES: Final = ("FAILED ", "ERROR ")
 """The beginnings of pytest's lines about failed tests."""
 _LAST_LINES: Final = 20
-"""How many lines are repeated if no test failed: pytest was killed, or the environment was not made."""
+"""How many lines are repeated of a failed run without failed tests: pytest was killed, or could not start."""
 _UNREACHABLE: Final = ("error sending request", "failed to fetch", "dns error", "network connectivity is disabled")
 
 
@@ -98,9 +99,9 @@ def promised() -> list[str]:
 
 
 def interpreter(version: str) -> str | None:
-    """Return the path of that version of Python on this machine, or None."""
+    """Return the path of a version of Python on this machine; None if it is not installed."""
     environments = [dict(os.environ)]
-    if shutil.which("pyenv"):  # its commands work only for the selected version
+    if shutil.which("pyenv"):  # pyenv's commands work only for the selected version
         latest = subprocess.run(["pyenv", "latest", version], capture_output=True, text=True, check=False)
         environments.append({**os.environ, "PYENV_VERSION": latest.stdout.strip()})
     command = [f"python{version}", "-c", "import sys; print(sys.executable)"]
@@ -127,7 +128,7 @@ class Outcome:
 
     title: str
     status: int
-    """The exit status of pytest."""
+    """The exit status of pytest; 0 if the run was skipped, 1 if its environment cannot be made."""
     output: str
 
     def verdict(self) -> list[str]:
@@ -188,9 +189,9 @@ def run_tests(runs: Iterable[tuple[str, str]], arguments: list[str]) -> int:
 
 
 def make_environments(runs: Iterable[tuple[str, str]]) -> int:
-    """Make the environment of each of ``runs``, and return the exit status.
+    """Make the environment of each of ``runs``, and return the exit status, which is always 0.
 
-    An environment that cannot be made is no failure here: the run of its tests retries that, and reports it.
+    An environment that cannot be made is not a failure here: the run of its tests tries again, and reports it.
     """
     for which, version in runs:
         python = interpreter(version)
@@ -201,7 +202,7 @@ def make_environments(runs: Iterable[tuple[str, str]]) -> int:
 
 
 def summary(outcomes: Iterable[Outcome]) -> str:
-    """Return how each environment ended, those that failed last: a log that is cut keeps its end."""
+    """Return how each environment ended, with failures at the end: a log that is cut keeps its end."""
     ordered = sorted(outcomes, key=lambda outcome: outcome.status != 0)
     return "\n".join(["", *(line for outcome in ordered for line in outcome.verdict())])
 
@@ -231,7 +232,7 @@ def _pytest(python: Path, arguments: Iterable[str]) -> subprocess.CompletedProce
     # No workers: each would read all tests first, and other environments are tested at the same time.
     command = [str(python), "-m", "pytest", "-q", *arguments]
     # Without the settings of the shell: only the packages just installed take part. The tests start thousands of
-    # threads, whose arenas would take 1 GB, and hundreds of processes, in which BLAS would begin with threads.
+    # threads, whose arenas would take 1 GB, and hundreds of processes, in which BLAS would start threads.
     environment = {**os.environ, "PYTHONPATH": "", "MALLOC_ARENA_MAX": "2", "OPENBLAS_NUM_THREADS": "1"}
     return subprocess.run(
         command,

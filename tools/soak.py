@@ -38,13 +38,13 @@ _PATIENCE_S: Final = 60.0
 _LOSS_EVERY_S: Final = 20.0
 _SESSIONS_PER_CLIENT: Final = 10
 _SAMPLES: Final = 60
-"""About as many samples of each part."""
+"""The approximate number of samples taken during each part."""
 _SETTLED: Final = 0.2
-"""The part of the samples, at the beginning, in which caches and pools fill."""
+"""The fraction of the samples, at the beginning, during which caches and pools fill."""
 _MOST_GROWTH_MB: Final = 12.0
-"""Between the beginning and the end. Single samples vary by some MB."""
+"""The memory may grow by less than this between the beginning and the end. Single samples vary by some MB."""
 _MOST_GROWTH: Final = 2.0
-"""Of threads and of descriptors: an idle connection may come and go; a leak adds up to more."""
+"""The most by which threads and descriptors may grow: idle connections come and go; a leak adds up to more."""
 _LOSSES: Final[tuple[dict[str, Any], ...]] = (
     {"step": "media", "action": "drop"},
     {"step": "media", "action": "kill_peer"},
@@ -72,7 +72,7 @@ class Sample:
 
     @classmethod
     def now(cls, began: float) -> Sample:
-        """Return the resources of this process; collects garbage first."""
+        """Return the resources of this process, after collecting garbage; ``began`` is in s, monotonic."""
         gc.collect()
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         return cls(
@@ -93,12 +93,12 @@ class Growth:
 
     @property
     def is_flat(self) -> bool:
-        """Whether nothing grew."""
+        """Whether nothing grew by more than is allowed."""
         return self.resident_mb < _MOST_GROWTH_MB and max(self.threads, self.descriptors) <= _MOST_GROWTH
 
 
 def growth(samples: Sequence[Sample]) -> Growth:
-    """Compare the medians of the first and the last third of the settled samples."""
+    """Return how much the settled samples grew: the difference of the medians of their first and last thirds."""
     settled = samples[int(len(samples) * _SETTLED) :]
     part = max(1, len(settled) // 3)
 
@@ -122,7 +122,7 @@ def _emulator() -> Iterator[tuple[str, str]]:
 
 
 def _connects(url: str, key: str, count: int, began: float) -> list[Sample]:
-    """Connect, look at some frames and leave, ``count`` times; each client has ten sessions."""
+    """Connect, look at some frames and leave, ``count`` times, ten times per client; return the samples."""
     samples: list[Sample] = []
     every = max(1, count // _SAMPLES)
     for first in range(0, count, _SESSIONS_PER_CLIENT):
@@ -139,7 +139,7 @@ def _connects(url: str, key: str, count: int, began: float) -> list[Sample]:
 
 
 def _stream(url: str, key: str, seconds: float, began: float) -> tuple[list[Sample], dict[str, Any]]:
-    """Read one stream for ``seconds`` s, while its link breaks repeatedly."""
+    """Read one stream for ``seconds`` s, while its link breaks repeatedly; return samples and figures."""
     samples: list[Sample] = []
     every, losses = seconds / _SAMPLES, itertools.cycle(_LOSSES)
     begins_at = time.monotonic()
@@ -154,7 +154,7 @@ def _stream(url: str, key: str, seconds: float, began: float) -> tuple[list[Samp
             if now >= sample_at:
                 samples.append(Sample.now(began))
                 sample_at += every
-            if now >= lose_at and begins_at + seconds - now > _LOSS_EVERY_S:  # the end must be a clean one
+            if now >= lose_at and begins_at + seconds - now > _LOSS_EVERY_S:  # the end must be clean
                 fault = next(losses)
                 requests.post(f"{url}/_emulator/faults", json=fault, timeout=_PATIENCE_S).raise_for_status()
                 caused += fault["action"] != "silence"
@@ -174,7 +174,7 @@ def _stream(url: str, key: str, seconds: float, began: float) -> tuple[list[Samp
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit status: 0 if nothing grew."""
+    """Run the command and return its exit status: 0 if nothing grew by more than is allowed, else 1."""
     parser = argparse.ArgumentParser(prog="python -m tools.soak", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--connects", type=int, default=500, help="sessions of the first part (%(default)s)")
     parser.add_argument("--minutes", type=float, default=30.0, help="length of the stream (%(default)s)")

@@ -4,7 +4,7 @@
 
 It checks that the wheel of `odyssey-proto` is complete (both packages, their type markers, the dependencies), that
 importing it is cheap, and that the error for a missing extra names it. The wheel of `odyssey-models` must need
-only attrs, and convert with its extra; its files must be those in the other wheel. Before that, it checks the
+only attrs, and convert with its extra; its files must equal those in the other wheel. Before that, it checks the
 contents of the wheels and the sdists, that a package index would accept their metadata, and that no link of their
 descriptions needs the repository.
 """
@@ -35,7 +35,7 @@ _IN_SDIST: Final = {
 }
 _RELATIVE: Final = re.compile(r"\]\((?!https?:|#)[^)]*\)")
 _CODE: Final = frozenset({".py", ".typed"})
-_DOCUMENTS: Final = {  # the folders of the wheel that have these of the project
+_DOCUMENTS: Final = {  # the folders of the wheel, and the folders of the project that they copy
     "odyssey_proto/_spec": "spec",
     "odyssey_proto/_bundles/schema": "generated/schema",
     "odyssey_proto/_bundles/openapi": "generated/openapi",
@@ -150,7 +150,7 @@ def _environment(folder: str, wheel: Path) -> Path:
 
 
 def _install(python: Path, what: str) -> None:
-    # uv takes a tenth of pip's time; pip does it where there is no uv, or it does not find the package index.
+    # uv takes a tenth of pip's time; pip does it if there is no uv, or if uv fails: it may not find the index.
     uv = [sys.executable, "-m", "uv", "pip", "install", "--quiet", "--python", str(python), what]
     if importlib.util.find_spec("uv") is None or subprocess.run(uv, check=False).returncode:
         subprocess.run([python, "-m", "ensurepip"], check=True, stdout=subprocess.DEVNULL)

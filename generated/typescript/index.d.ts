@@ -1,6 +1,6 @@
 // Made from spec/ by `python -m tools.codegen`. Do not edit.
 
-export {}; // what is not marked as exported is not
+export {}; // only what is marked as exported is exported
 
 /**
  * The texts that an enum of the protocol does not list: a type for each of these enums, and no value at run time.

@@ -16,7 +16,7 @@ class _Call(Protocol):
 
 
 class Abort:
-    """Ends calls from outside: one for each connect attempt, or for any other calls that end together.
+    """Ends calls from outside. Each connect attempt has one, and so have other calls that end together.
 
     ``abort()`` may be called from any thread and any number of times. It wakes all calls made with this object at
     once; they and all later ones raise `OdysseyConnectionError` with the code ``closed``.
@@ -34,8 +34,8 @@ class Abort:
         return self._aborted
 
     def abort(self) -> None:
-        """Wake and end all calls, now and later."""
-        with self._lock:  # held while waking them, so that none can close its socket now
+        """Wake and end all calls, present and future."""
+        with self._lock:  # held while waking them, so that none can close its socket meanwhile
             self._aborted = True
             for call in tuple(self._calls):
                 call.wake()

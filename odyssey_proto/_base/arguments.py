@@ -1,7 +1,7 @@
 """Checks of user arguments, made before anything is sent.
 
-Each check returns the value in the form that the wire needs, or raises `TypeError` for a wrong type and
-`OdysseyConfigError` for a wrong value. Messages do not repeat values that are long or could be secrets.
+Each check raises `TypeError` for a wrong type and `OdysseyConfigError` for a wrong value; most return the value in
+the form in which it is used. Messages do not repeat values that are long or could be secrets.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ _LARGEST_S: Final = 1e9  # an int can exceed the range of a float
 
 
 def identifier(name: str, value: Any) -> str:
-    """Return an id that can be a segment of a URL path.
+    """Return ``value``, an id that can be a segment of a URL path.
 
     >>> identifier("job_id", "job-1")
     'job-1'
@@ -70,7 +70,7 @@ def identifier(name: str, value: Any) -> str:
         raise TypeError(f"{name} must be a string, not {type(value).__name__}")
     if not value.strip():
         raise OdysseyConfigError(f"{name} is empty", code="invalid_argument")
-    # HTTP libraries remove segments of dots alone from a path, together with the segment before.
+    # HTTP libraries remove the segments `.` and `..` from a path, the latter together with the one before it.
     if len(value) > IDENTIFIER_MOST_CHARS or not value.isprintable() or not value.strip("."):
         raise OdysseyConfigError(f"{name} is not a valid id", code="invalid_argument")
     return str(value)
@@ -86,7 +86,10 @@ def quoted(value: str) -> str:
 
 
 def whole(name: str, value: Any, *, least: int, most: int | None = None) -> int | None:
-    """Return an integer from ``least`` to ``most``, or None (the service's default); a bool is refused."""
+    """Return ``value``, an integer from ``least`` to ``most``, or None (the service's default); refuse a bool.
+
+    ``most`` is None if there is no upper limit.
+    """
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int):
@@ -98,14 +101,14 @@ def whole(name: str, value: Any, *, least: int, most: int | None = None) -> int 
 
 
 def flag(name: str, value: Any) -> bool:
-    """Return a bool; truthy values of other types are refused."""
+    """Return ``value``, a bool; truthy values of other types are refused."""
     if not isinstance(value, bool):
         raise TypeError(f"{name} must be True or False, not {type(value).__name__}")
     return value
 
 
 def one_of(name: str, value: Any, known: tuple[str, ...]) -> str:
-    """Return a string that is one of ``known``."""
+    """Return ``value``, a string that is one of ``known``."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, not {type(value).__name__}")
     if value not in known:
@@ -114,7 +117,7 @@ def one_of(name: str, value: Any, known: tuple[str, ...]) -> str:
 
 
 def seconds(name: str, value: Any) -> float:
-    """Return a finite duration in s, 0 or more."""
+    """Return ``value``, a finite duration in s, 0 or more."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
     if not 0 <= value < math.inf or value > _LARGEST_S:
@@ -133,7 +136,7 @@ def timeout(name: str, value: Any) -> None:
 
 
 def text(name: str, value: Any) -> str:
-    """Return a string that UTF-8 can encode."""
+    """Return ``value``, a string that UTF-8 can encode."""
     if not isinstance(value, str):
         raise TypeError(f"{name} must be a string, not {type(value).__name__}")
     try:
@@ -155,12 +158,12 @@ def number(name: str, value: Any, *, whole: bool = False, least: float = -math.i
 
 
 def _not(value: float) -> str:
-    """Return the end of a message that shows ``value``, or nothing if it would be too long."""
+    """Return the end of a message, which shows ``value``; empty if that would be too long."""
     return f", not {value!r}" if -_LARGEST_S <= value <= _LARGEST_S or value != value else ""
 
 
 def path(name: str, value: Any) -> Path:
-    """Return a path, which need not exist.
+    """Return ``value`` as a path, which need not exist.
 
     >>> path("path", None)
     Traceback (most recent call last):
@@ -173,7 +176,7 @@ def path(name: str, value: Any) -> Path:
 
 
 def function(name: str, value: Any) -> None:
-    """Raise unless ``value`` can be called, or is None."""
+    """Raise unless ``value`` is callable or None."""
     if value is not None and not callable(value):
         raise TypeError(f"{name} must be a function, not {type(value).__name__}")
 

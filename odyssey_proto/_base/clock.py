@@ -1,7 +1,7 @@
-"""The only module that reads the time.
+"""The clocks of the client, and deadlines.
 
-All others ask a `Clock`; tests pass their own. A `Deadline` is a point in time that all steps of a call share.
-Neither sleeps: waiting is up to the owner of the lock, future or socket.
+Whatever depends on the time asks a `Clock`; tests pass their own. A `Deadline` is a point in time that all steps
+of a call share. Neither sleeps: waiting is up to the owner of the lock, future or socket.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ __all__ = ["TURN_S", "Clock", "Deadline", "MonotonicClock", "SteadyClock", "seco
 
 # 31 years. People write inf or sys.maxsize for "never", and locks and futures refuse such numbers.
 _NEVER_S: Final = 1e9
-_JUMP_S: Final = 1.0  # far more than threads that race each other can differ by
+_JUMP_S: Final = 1.0  # far more than the readings of threads that race each other can differ by
 TURN_S: Final = 0.2
-"""The longest turn of a wait that may not be woken: half of the time that Ctrl-C may take."""
+"""The longest turn, in s, of a wait that a signal may fail to wake: half of the time that Ctrl-C may take."""
 
 
 class Clock(Protocol):
@@ -33,7 +33,7 @@ class Clock(Protocol):
 
 def _finest(platform: str, python: tuple[int, ...]) -> Callable[[], float]:
     """Return the machine's monotonic clock with the finest resolution."""
-    # `time.monotonic` has steps of 15.6 ms there; decoding a frame takes a tenth of that.
+    # On Windows, `time.monotonic` had steps of 15.6 ms until Python 3.13; decoding a frame takes a tenth of that.
     return time.perf_counter if platform == "win32" and python < (3, 13) else time.monotonic
 
 
@@ -49,14 +49,14 @@ class MonotonicClock:
 
 
 def seconds_since(date: float) -> float:
-    """Return how long ago ``date`` was, in s since 1970 on the system's clock; that clock may be set meanwhile."""
+    """Return the time in s since ``date`` (in s since 1970), by the system's clock, which may be set meanwhile."""
     return time.time() - date
 
 
 class SteadyClock:
     """Another clock without its jumps back, which would stall a session that runs for hours.
 
-    A jump ahead is passed on: it means that the machine was suspended. Any thread may call it.
+    A jump ahead is passed on: it means that the machine was suspended. Any thread may use it.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -79,7 +79,7 @@ class SteadyClock:
 
 
 class Deadline:
-    """A point in time until which all steps of one call must be done; ``None`` or ``inf`` s means never.
+    """A point in time by which all steps of one call must be done; a timeout of ``None`` or ``inf`` means never.
 
     >>> class Stopped:
     ...     def now(self) -> float: return 100.0
@@ -104,7 +104,7 @@ class Deadline:
         return left if at_most is None else min(left, at_most)
 
     def waits(self) -> Iterator[float]:
-        """Yield how many s to wait for a lock: at least once, and again until the deadline has passed.
+        """Yield the time to wait for a lock, in s: at least once, and again until the deadline has passed.
 
         The wait is cut into turns, because a signal that comes just before a thread blocks does not wake it:
         Ctrl-C takes effect at the next turn.

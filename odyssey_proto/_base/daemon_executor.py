@@ -1,7 +1,7 @@
 """An executor of daemon threads, which also works after the main thread has ended.
 
 The standard library's executor refuses work once the main thread has ended, cannot even be loaded then, and its
-threads delay the exit of the interpreter. It does not know its tasks.
+threads delay the exit of the interpreter. This module does not know what the calls do.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class DaemonExecutor(concurrent.futures.Executor):
         """Call ``fn`` on one of the threads, and return its future.
 
         Raises:
-            RuntimeError: it has been shut down, or the system has no thread for it.
+            RuntimeError: the executor has been shut down, or it has no thread and the system cannot start one.
         """
         future: concurrent.futures.Future[T] = concurrent.futures.Future()
         with self._lock:
@@ -54,7 +54,7 @@ class DaemonExecutor(concurrent.futures.Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
-        """Accept no more calls; with ``wait``, wait until all have returned."""
+        """Accept no more calls; cancel those not begun if ``cancel_futures``; wait for the others if ``wait``."""
         with self._lock:
             self._closed = True
         if cancel_futures:
@@ -67,7 +67,7 @@ class DaemonExecutor(concurrent.futures.Executor):
             self.join(None)
 
     def join(self, timeout: float | None) -> None:
-        """Wait for the threads to end after `shutdown`, for at most ``timeout`` s."""
+        """Wait for the threads to end after `shutdown`, for at most ``timeout`` s; None waits without a limit."""
         until = None if timeout is None else time.monotonic() + timeout
         for thread in self._threads:
             thread.join(None if until is None else max(0.0, until - time.monotonic()))
@@ -83,7 +83,8 @@ class DaemonExecutor(concurrent.futures.Executor):
             self._threads.append(thread)
 
     def _work(self) -> None:
-        # It is started for a call that comes at once, and is not idle before: it would count as free for another.
+        # The thread is started for a call that comes at once. It must not count as idle before that call: another
+        # call would take it for free.
         call = self._calls.get()
         while call is not None:
             future, function = call

@@ -1,4 +1,4 @@
-"""Environment variables, stripped of characters that get there by accident. It does not know their meaning."""
+"""Environment variables, stripped of stray characters around them. This module does not know their meaning."""
 
 from __future__ import annotations
 

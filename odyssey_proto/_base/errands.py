@@ -4,9 +4,10 @@ Python runs signal handlers on the main thread, between any two instructions. So
 the main thread holds a lock that closing needs, and its exceptions (`KeyboardInterrupt`, or the `TimeoutError` of
 an alarm) may leave work half done, or be mistaken for a failure of the network. Therefore a call from the
 main thread does its work on a thread of its own, and the main thread only waits: it holds nothing, and nothing
-there catches a handler's exceptions. The work is then abandoned. Calls from other threads work where they are.
+there catches a handler's exceptions. After such an exception, the work is abandoned, unless it closes something.
+Calls from other threads do their work where they are made, as do all calls in a process with gevent or eventlet.
 
-It does not know what the work is. In a process with gevent or eventlet, all calls work where they are.
+This module does not know what the work is.
 """
 
 from __future__ import annotations
@@ -73,7 +74,8 @@ def undisturbed(function: Any = None, /, *, at_most_s: float | None = None) -> A
 
     Args:
         function: the function.
-        at_most_s: for closing, which is never abandoned: how long the main thread waits, in s.
+        at_most_s: for a function that closes something, and so is never abandoned: how long the main thread waits,
+            in s; None for any other function.
     """
 
     def decorate(function: Callable[P, T]) -> Callable[P, T]:
@@ -146,7 +148,7 @@ def _handlers_run_here() -> bool:
 
 
 def call_back(function: Callable[P, T], /, *args: P.args, **known: P.kwargs) -> T:
-    """Call a function of the user, on the thread that made the call; exceptions pass through."""
+    """Call a function of the user, on the thread that called the library; exceptions pass through."""
     errand = _current()
     work = Work(function, args, known)
     return cast("T", work() if errand is None else errand.ask(work))
@@ -160,13 +162,13 @@ def check() -> None:
 
 
 def current_abort() -> Abort | None:
-    """Return the `Abort` that ends this thread's work once abandoned; None if it cannot be."""
+    """Return the `Abort` that ends this thread's work if it is abandoned; None for work that cannot be."""
     errand = _current()
     return None if errand is None else errand.abort
 
 
 def turns(deadline: Deadline) -> Iterator[float]:
-    """Yield the turns of a wait (`Deadline.waits`); raise `AbandonedError` once nobody waits for the work."""
+    """Yield the turns of a wait (`Deadline.waits`), in s; raise `AbandonedError` once nobody waits for it."""
     for seconds in deadline.waits():
         check()
         yield seconds
@@ -174,7 +176,7 @@ def turns(deadline: Deadline) -> Iterator[float]:
 
 @contextlib.contextmanager
 def woken_by(wake: Callable[[], object]) -> Iterator[None]:
-    """Call ``wake``, from the main thread, if the work is abandoned within the ``with``; it must not block."""
+    """Call ``wake``, which must not block, from the main thread if the work is abandoned within the ``with``."""
     abort = current_abort()
     if abort is None:
         yield
@@ -227,7 +229,7 @@ _abandoned: Final[set[threading.Thread]] = set()
 
 
 def settle(deadline: Deadline) -> None:
-    """Wait until ``deadline`` for the end of all work that was abandoned in this process."""
+    """Wait for all work that was abandoned in this process to end, at most until ``deadline``."""
     for thread in tuple(_abandoned):
         if thread is threading.current_thread():
             continue
@@ -246,11 +248,11 @@ def _forget() -> None:
 
 
 class _Errand:
-    """Work on a thread of its own, and the waiting of the main thread.
+    """The work of one call on a thread of its own, and the main thread's wait for it.
 
-    An exception may hit the main thread at any instruction, so each change is one that the other side understands
-    at any time. The wait is that of a plain lock, in C, so nothing is left half done. The thread is started by
-    another one, because `threading.Thread.start` cannot be interrupted without leaving something behind.
+    An exception may hit the main thread at any instruction, so each change leaves a state that the other thread
+    understands. The main thread waits for a plain lock, in C, so nothing is left half done. The work's thread is
+    started by another one, because an interrupted `threading.Thread.start` would leave something behind.
     """
 
     def __init__(self, work: Callable[[], Any], at_most_s: float | None) -> None:
@@ -258,7 +260,7 @@ class _Errand:
         self.undo: Callable[[], object] | None = None
         self._work: Callable[[], Any] | None = work
         self._at_most_s = at_most_s
-        self._before = sys.exception()  # the user's
+        self._before = sys.exception()  # what the user's code was handling
         self._context: contextvars.Context | None = contextvars.copy_context()
         self._thread = threading.Thread(target=self._go, name="odyssey-call", daemon=True)
         self._fate: dict[str, str] = {}
@@ -274,7 +276,7 @@ class _Errand:
     def perform(self) -> Any:
         """Do the work, and return its result or raise its exception; `_NO_THREAD` if there is no thread for it.
 
-        If it is left by any other exception, `abandon` has to follow.
+        Return None if closing exceeds its time limit. If this raises anything, `abandon` must be called.
         """
         if not self._begins():
             return _NO_THREAD
@@ -377,14 +379,14 @@ class _Errand:
         self._outcome = outcome
         del outcome
         is_abandoned = self._fate.setdefault("how", "done") == "abandoned"
-        with contextlib.suppress(RuntimeError):  # if it was abandoned, a question may have rung it
+        with contextlib.suppress(RuntimeError):  # if it was abandoned, a question may have rung the bell
             self._bell.release()
         self._over.release()
         if is_abandoned:
             self._undo()
 
     def ask(self, question: Callable[[], Any]) -> Any:
-        """Have the main thread answer ``question``."""
+        """Have the main thread answer ``question``, and return the answer."""
         check()
         self._question = question
         self._bell.release()

@@ -114,7 +114,7 @@ class OdysseyError(Exception):
         self.recoverable = recoverable
         """Whether the same call may succeed later without any change by the user."""
         self.retry_after = retry_after
-        """Time to wait before the next attempt, in s, if the service gave one or the protocol does."""
+        """Time to wait before the next attempt, in s; None if neither the service nor the protocol gives one."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the error as JSON-ready data: the class name as ``type``, and its attributes."""
@@ -138,8 +138,8 @@ class OdysseyConfigError(OdysseyError, ValueError):
 class CassetteError(OdysseyError, ValueError):
     """A live cassette cannot be read.
 
-    ``code`` is ``not_a_cassette``, ``unknown_version`` or ``damaged``. A cassette whose end is missing is none of
-    these: it is read up to there.
+    ``code`` is ``not_a_cassette``, ``unknown_version`` or ``damaged``. A cassette whose end is missing is not
+    an error: it is read as far as it goes.
     """
 
 
@@ -160,7 +160,7 @@ class OdysseyConnectionError(OdysseyError, ConnectionError):
 
 
 class OdysseyConnectionTimeoutError(OdysseyConnectionError, TimeoutError):
-    """The connection was not established, or a response not complete, in time."""
+    """The connection was not established, or a response was not complete, in time."""
 
 
 class MalformedMessageError(OdysseyConnectionError):
@@ -209,7 +209,7 @@ class SimulationFailedError(OdysseyError):
         """The indices of the scripts that failed, as far as the service reports them."""
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the error as JSON-ready data, with the id of the job: its streams have signed addresses."""
+        """Return the error as JSON-ready data, with only the id of the job: its streams have signed addresses."""
         data = super().to_dict()
         job = data.pop("job")
         return {**data, "failed_scripts": [*self.failed_scripts], "job_id": None if job is None else job.job_id}
@@ -313,7 +313,7 @@ _OURS: Final = frozenset(
 
 
 def internal(exc: BaseException) -> OdysseyConnectionError:
-    """Return the exception for ``exc``: a bug here, `no_resources`, or a failure of code put beneath us."""
+    """Return the exception to raise for ``exc``: a bug here, `no_resources`, or a failure of code beneath us."""
     if is_shortage(exc):
         return no_resources(exc)
     origin = _origin(exc)
@@ -330,7 +330,7 @@ def internal(exc: BaseException) -> OdysseyConnectionError:
 
 
 def _origin(exc: BaseException) -> str | None:
-    """Return the package whose code raised ``exc``, if it is neither ours nor Python's own."""
+    """Return the package whose code raised ``exc``; None if it is ours or Python's own, or not known."""
     trace = exc.__traceback__
     if trace is None:
         return None
@@ -342,7 +342,7 @@ def _origin(exc: BaseException) -> str | None:
 
 
 def no_resources(exc: BaseException | None = None) -> OdysseyConnectionError:
-    """Return the exception for a system that is out of threads or file descriptors, as ``exc`` says."""
+    """Return the exception for a system without more threads or file descriptors; ``exc`` may say why."""
     if isinstance(exc, RuntimeError) and "shutdown" in str(exc):
         return OdysseyConnectionError(
             "Python starts no more threads while it shuts down (3.12.0, 3.12.1: once the main thread has ended)",
@@ -350,7 +350,7 @@ def no_resources(exc: BaseException | None = None) -> OdysseyConnectionError:
         )
     if isinstance(exc, RuntimeError) and re.search(r"sub\W?interpreter", str(exc)):
         return OdysseyConnectionError(
-            "This sub-interpreter of Python may start no threads: use the main one", code="no_threads"
+            "This sub-interpreter of Python cannot start threads: use the main interpreter", code="no_threads"
         )
     return OdysseyConnectionError(
         "The system is out of threads or file descriptors: close unused connections, or raise the limits",
@@ -360,7 +360,7 @@ def no_resources(exc: BaseException | None = None) -> OdysseyConnectionError:
 
 
 def as_kind(kind: type[T], error: OdysseyError) -> T:
-    """Return ``error`` as one of the class ``kind``, with the same attributes."""
+    """Return an exception of the class ``kind`` with the message and the attributes of ``error``."""
     fresh = kind(error.message)
     fresh.__dict__.update(error.__dict__)
     return fresh

@@ -1,7 +1,7 @@
-"""The background thread that runs an asyncio loop: the only place that starts one.
+"""The background thread that runs an asyncio loop; no other module starts a loop.
 
 It hides that the peer connection is asynchronous, even from a caller who runs an event loop. It does not know what
-runs on it, but it knows the owner of each task: a `TaskScope` ends the tasks of one owner, including those that a
+its tasks do, but it knows the owner of each: a `TaskScope` ends the tasks of one owner, including those that a
 library started on the owner's behalf, and leaves all others alone.
 """
 
@@ -105,7 +105,7 @@ class BackgroundLoop:
         """Start the thread; do nothing if it already runs.
 
         Raises:
-            OdysseyConnectionError: it was stopped for good, or the system has no more threads or file descriptors.
+            OdysseyConnectionError: the loop was stopped for good, or the system is out of threads or descriptors.
         """
         with self._lock:
             if self._is_over:
@@ -118,7 +118,7 @@ class BackgroundLoop:
     def submit(
         self, coroutine: Coroutine[Any, Any, T], scope: TaskScope | None = None
     ) -> concurrent.futures.Future[T]:
-        """Run ``coroutine`` on the loop and return its future; cancelling that cancels the task.
+        """Run ``coroutine`` on the loop and return its future; cancelling the future cancels the task.
 
         Args:
             coroutine: what to run.
@@ -135,7 +135,7 @@ class BackgroundLoop:
         return life.submit(coroutine, scope)
 
     def run(self, coroutine: Coroutine[Any, Any, T], timeout: float | None) -> T:
-        """Run ``coroutine`` and wait for its result for at most ``timeout`` s; on expiry it is cancelled.
+        """Run ``coroutine`` and return its result; cancel it after ``timeout`` s, or never if that is None.
 
         Raises:
             TimeoutError: it was not done in time.
@@ -162,13 +162,13 @@ class BackgroundLoop:
         try:
             life.loop.call_soon_threadsafe(callback, *args)
         except RuntimeError:
-            log.debug("call after the loop was closed dropped")
+            log.debug("dropped a call made after the loop was closed")
 
     def stop(self, timeout: float = 1.0, *, for_good: bool = False) -> bool:
         """Cancel all tasks, end the thread and join it for at most ``timeout`` s.
 
-        Return whether it has ended. It is a daemon thread, so it never delays the exit of the interpreter. After a
-        stop ``for_good``, `start` raises.
+        Return whether the thread has ended. It is a daemon, so it never delays the exit of the interpreter. After
+        a stop ``for_good``, `start` raises.
         """
         if self._is_own_thread():
             raise _would_wait_for_itself()
@@ -187,7 +187,7 @@ class BackgroundLoop:
 
 
 class _Life:
-    """One loop and its thread, from start to end. The thread holds this, never the `BackgroundLoop`."""
+    """One loop and its thread, from start to end. The thread refers to this, never to the `BackgroundLoop`."""
 
     def __init__(self, name: str) -> None:
         self.submitted: set[asyncio.Task[Any]] = set()
@@ -220,13 +220,13 @@ class _Life:
             raise _closed() from exc
         self.futures.add(future)
         future.add_done_callback(self.futures.discard)
-        if self.loop.is_closed():  # after what `_serve` does last
+        if self.loop.is_closed():  # `_serve` may have done its last step already
             self._refuse_waiting()
         return future
 
     def end(self) -> None:
-        # Once, because a second time would end the winding up. In a forked child, the thread is not alive, and its
-        # loop is the parent's.
+        # Only once: a second time would cut the winding up short. In a forked child, the thread is not alive, and
+        # its loop is the parent's.
         if self.thread.is_alive() and not self.is_ending:
             self.is_ending = True
             with contextlib.suppress(RuntimeError):
@@ -300,7 +300,7 @@ class _Loop(asyncio.SelectorEventLoop):
 
     The default on Windows stops reading from a socket once a port of the other side is closed (Python before
     3.11.9 and 3.12.3), and takes the wake-up by signals away from the main thread. The default executor of any
-    loop takes no work once the main thread has ended, which a service in another thread outlives.
+    loop takes no work once the main thread has ended, although a service in another thread may live on.
     """
 
     def __init__(self, executor: DaemonExecutor) -> None:
@@ -324,14 +324,14 @@ class _Loop(asyncio.SelectorEventLoop):
 
 
 def _stop_made(made: concurrent.futures.Future[asyncio.AbstractEventLoop]) -> None:
-    """Stop a loop whose creator no longer waited for it to start."""
+    """Stop a loop whose creator no longer waits for it to start."""
     if made.exception() is None:
         loop = made.result()
         loop.call_soon_threadsafe(loop.stop)
 
 
 async def off_loop(function: Callable[..., T], *args: Any, name: str = "odyssey-worker") -> T:
-    """Call a blocking function on a daemon thread of its own, and wait for its result.
+    """Call a blocking function on a daemon thread of its own, and return its result.
 
     The loop's executor would not do: it has few threads, and such a call may hang. If the wait is cancelled, the
     call stays on its thread until it returns.

@@ -1,7 +1,8 @@
 """What the child of a fork needs: locks that are free, and modules that are fully loaded.
 
-Only the thread that forked lives on in the child. Locks that the parent's other threads held, and modules that
-they were loading, would stay so for ever. Actions for the child are registered with `process_end`.
+Only the thread that forked lives on in the child. Locks that the parent's other threads held would stay held for
+ever, and modules that they were loading would stay half loaded. Actions for the child are registered with
+`process_end`.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Lock:
         return threading.Lock()
 
     def _renew(self) -> bool:
-        """Replace a lock of the parent; return whether this was one."""
+        """Replace the lock if it is still that of the parent; return whether it was."""
         if self._forks == _forks:
             return False
         with _renewing:
@@ -86,7 +87,10 @@ def _begin_anew() -> None:
 
 
 def _let_others_load() -> None:
-    """Wait until no other thread is loading modules for this package: a child would have only parts of them."""
+    """Wait until no other thread is loading modules for this package, of which a child would have only parts.
+
+    Wait for at most `_LOADING_S` s.
+    """
     own = threading.get_ident()
     if _is_importing(sys._getframe()):  # then another thread may wait for what this one is loading
         return

@@ -1,4 +1,4 @@
-"""Whether gevent or eventlet has replaced parts of Python that connections need; none works in such a process.
+"""Whether gevent or eventlet has replaced parts of Python that connections need. No connection works then.
 
 Greenlets share one thread: an event loop on one of them blocks all others, and they mistake that loop for their
 own.
@@ -25,7 +25,7 @@ _LIBRARIES: Final = {
 
 
 def have_replaced_something() -> bool:
-    """Return whether gevent or eventlet has replaced anything: a waiting thread may then block all greenlets."""
+    """Return whether gevent or eventlet has replaced such parts: a waiting thread may then block greenlets."""
     return any(_replaced(library, *needed) for library, (_, _, needed) in _LIBRARIES.items())
 
 
@@ -39,7 +39,7 @@ def refuse(what: str) -> None:
     """Raise if ``what``, which needs threads and sockets of the system, would get those of gevent or eventlet.
 
     Raises:
-        OdysseyConnectionError: it would (code ``greenlets``).
+        OdysseyConnectionError: it would get those (code ``greenlets``).
     """
     for library, (_, _, needed) in _LIBRARIES.items():
         if replaced := _replaced(library, *needed):

@@ -9,7 +9,7 @@ from typing import Final
 __all__ = ["host_named", "is_loopback", "origin_named"]
 
 _NAME: Final = re.compile(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*")
-_LONGEST: Final = 253  # of a name of DNS
+_LONGEST: Final = 253  # characters of a DNS name
 _WITH_PORT: Final = re.compile(r"(\[[^\[\]]+\]|[^:\[\]]+)(?::([0-9]{0,5}))?")
 _ORIGIN: Final = re.compile(r"([a-z][a-z0-9+.-]*)://([^/?#@\\]+)")
 _USUAL_PORTS: Final = {"http": "80", "https": "443", "ws": "80", "wss": "443"}
@@ -31,9 +31,9 @@ def is_loopback(host: str) -> bool:
 
 
 def host_named(text: str, *, port: bool = False) -> str | None:
-    """Return a host in one form for all its spellings; None if ``text`` is not one.
+    """Return the host ``text`` in one form for all its spellings; None if it is not a host.
 
-    An IPv6 address has brackets in ``text`` if a ``port`` may follow; the result never has any.
+    An IPv6 address must have brackets if a ``port`` may follow, and may have them otherwise; the result has none.
 
     >>> host_named("LocalHost."), host_named("[0:0::1]:80", port=True), host_named("[::ffff:127.0.0.1]")
     ('localhost', '::1', '127.0.0.1')
@@ -59,7 +59,7 @@ def host_named(text: str, *, port: bool = False) -> str | None:
 
 
 def origin_named(text: str) -> str | None:
-    """Return a page's origin in one form for all its spellings; None if ``text`` is not one.
+    """Return the origin ``text`` of a page in one form for all its spellings; None if it is not an origin.
 
     >>> origin_named("HTTP://LocalHost:80"), origin_named("https://[::1]:8443"), origin_named("null")
     ('http://localhost', 'https://[::1]:8443', 'null')

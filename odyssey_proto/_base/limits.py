@@ -1,7 +1,7 @@
 """The limits that guard this machine against an untrusted server: sizes, counts, and rates.
 
-They are far above what the service sends, and low enough that reaching one costs at most a second or about ten MB.
-The protocol's own limits are in the modules that implement it. SECURITY.md has the same numbers.
+They are far above what the service sends. Most are low enough that reaching one costs at most a second or about
+ten MB. The protocol's own limits are in the modules that implement it. SECURITY.md has the same numbers.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ __all__ = [
 # --- answers over HTTP
 
 HEAD_MOST_BYTES: Final = 256 * 1024
-"""The head of a response, interim responses included. The longest in practice have about 10 KiB."""
+"""The head of a response, interim responses included. In practice, the longest have about 10 KiB."""
 ANSWER_MOST_BYTES: Final = 4 * 1024 * 1024
 """A page of a list, or a simulation job, unpacked. A hundred rows with signed addresses take about 500 KiB."""
 SMALL_ANSWER_MOST_BYTES: Final = 256 * 1024
@@ -72,11 +72,11 @@ SMALL_ANSWER_MOST_BYTES: Final = 256 * 1024
 FILE_MOST_BYTES: Final = 64 * 1024 * 1024 * 1024
 """A file of a recording. A day of video at 5 Mbit/s is 54 GB; an endless file would fill the disk."""
 REDIRECTS_MOST: Final = 10
-"""Redirects of one request, as the official clients follow them."""
+"""Redirects of one request, which are followed as by the official clients."""
 ADDRESS_MOST_CHARS: Final = 16 * 1024
 """An address that a server names. Signed ones have up to 4,000 characters; servers refuse much longer ones."""
 RETRY_AFTER_MOST_S: Final = 24 * 3600.0
-"""A demanded pause; a longer one is cut to it."""
+"""A pause that the service demands, in s; a longer one is cut to this."""
 ICE_SERVERS_MOST: Final = 8
 """ICE servers of each kind, STUN and TURN, that are used: each name costs a thread for its lookup."""
 
@@ -96,7 +96,7 @@ LIST_MOST_ITEMS: Final = 1_000_000
 """Items of a list over all its pages, which are remembered so that none comes twice."""
 PAGES_WITHOUT_NEWS_MOST: Final = 10
 """Consecutive pages without a new item, if rows were left out or the list has grown; otherwise the first such page
-ends it."""
+ends the list."""
 
 # --- texts
 
@@ -108,21 +108,21 @@ ERROR_TEXT_MOST_CHARS: Final = 600
 # --- signaling and data channels
 
 SIGNALING_RECEIVED_MOST_BYTES: Final = 8 * 1024 * 1024
-"""A message from the signaling server. The protocol allows 64 MiB, which only a client with an image needs."""
+"""A message from the signaling server. The protocol allows 64 MiB, which only a client with an image sends."""
 SIGNALING_FRAMES_MOST_PER_S: Final = 500
-"""WebSocket frames, pings included; the rest waits at the server. A connection begins with about 50."""
+"""WebSocket frames per second, pings included; the rest waits at the server. A connection begins with about 50."""
 CHANNEL_MOST_HELD_BYTES: Final = 1024 * 1024
 """Parts of unfinished messages on data channels. A message has about 1 KiB."""
 CHANNEL_MOST_HELD_CHUNKS: Final = 2000
-"""The same, as a number of packets: each new one makes aiortc look through all."""
+"""The same, as a number of packets: each new one makes aiortc look through all of them."""
 CHANNEL_STREAMS_MOST: Final = 64
-"""Streams, of which each data channel has one. A session has two."""
+"""SCTP streams, one for each data channel. A session has two."""
 CHANNEL_MESSAGES_MOST_PER_S: Final = 200
-"""Messages on data channels, on average; five times as many may come at once. An answer comes every second."""
+"""Messages per second on data channels, on average, with bursts of 1000. An answer comes every second."""
 REPORTS_MOST_HELD: Final = 1000
 """Messages of a streamer that wait until the session is connected. There are at most a handful."""
 EVENTS_MOST_WAITING: Final = 10_000
-"""Events that wait for one reader or for the handlers. After that, the oldest are left out."""
+"""Events that wait for one reader or for the handlers; of more, the oldest are left out."""
 EVENTS_MOST_WAITING_BYTES: Final = 64 * 1024 * 1024
 """Their texts, each of which may be as long as a message, and the last frames of streams among them."""
 
@@ -137,7 +137,7 @@ SDP_LINES_MOST: Final = 3000
 SDP_CODECS_MOST: Final = 100
 """Codecs of one section: aiortc gives each of them every feedback line that fits. Browsers write 50."""
 SDP_LINES_MOST_PER_KIND: Final = 300
-"""Lines of one attribute in one section: aiortc compares many with all others. Browsers write 120 of one."""
+"""Lines of one attribute in one section: aiortc compares many of them with all others. Browsers write 120."""
 SDP_LINE_MOST_CHARS: Final = 8 * 1024
 """One line."""
 CANDIDATES_MOST: Final = 100
@@ -148,7 +148,7 @@ OFFERS_MOST_WAITING: Final = 8
 """Offers that came while another was being answered."""
 
 RTP_SOURCES_MOST: Final = 16
-"""Packet streams (SSRCs) of one video: the video and its retransmissions. A report has room for 31."""
+"""RTP streams (SSRCs) of one video: the video and its retransmissions. A receiver report has room for 31."""
 
 # --- pictures
 
@@ -166,7 +166,7 @@ HLS_ADDRESSES_MOST_BYTES: Final = 32 * 1024 * 1024
 HLS_VARIANTS_MOST: Final = 200
 """Playlists that a playlist of variants names: FFmpeg fetches all of them at the start."""
 HLS_RELOAD_LEAST_S: Final = 0.25
-"""From one request for a playlist to the next for the same one, whatever the playlist says."""
+"""The shortest time in s from one request for a playlist to the next for it, whatever the playlist says."""
 
 FRAMES_MOST_AHEAD: Final = 64
 """Frames that wait until they are due: 250 ms at 256 fps."""
@@ -184,4 +184,4 @@ CASSETTE_PAYLOAD_MOST_BYTES: Final = 64 * 1024 * 1024
 CASSETTE_RECORDS_MOST: Final = 2_000_000
 """Records of a live cassette: a day of video. Each costs about 500 bytes of memory."""
 CASSETTE_SECRETS_MOST: Final = 50
-"""Secrets that were seen while a live cassette is written, and are looked for in what follows. A link has five."""
+"""Secrets seen while a live cassette is written, each of which is masked wherever it recurs. A link has five."""

@@ -22,7 +22,7 @@ __all__ = ["after_fork_in_child", "at_exit", "end", "expect", "is_ending"]
 
 log = logging.getLogger("odyssey_proto")
 
-# pathos uses multiprocess, Celery uses billiard, whose processes and finalizers are those of multiprocessing.
+# pathos uses multiprocess, and Celery uses billiard, whose processes and finalizers are those of multiprocessing.
 _FAMILY: Final = ("multiprocessing", "multiprocess")
 
 _actions: list[Callable[[], None]] = []
@@ -54,7 +54,7 @@ def expect() -> None:
     for library in _FAMILY:
         module = sys.modules.get(f"{library}.process")
         current = None if module is None else module.current_process()
-        # Not `parent_process()`: billiard does not say it. None in a process that the library did not start.
+        # Not `parent_process()`: billiard does not set it. None in a process that the library did not start.
         if getattr(current, "_parent_pid", None) is not None:
             _expecting_pid = os.getpid()
             if type(current).__module__.startswith("billiard"):  # it waits for no thread
@@ -106,7 +106,7 @@ def _expect_worker(worker: Any) -> None:
 
 
 def is_ending() -> bool:
-    """Whether `end` has begun in this process."""
+    """Return whether `end` has begun in this process."""
     return _ending_pid == os.getpid()
 
 
@@ -118,9 +118,9 @@ def end() -> None:
         try:
             action()
         except Exception:  # the other actions must still run
-            log.exception("something could not be ended")
+            log.exception("an action at the end of the process failed")
 
 
-# This runs after the user's own threads have ended. aiortc's decoder does not require it earlier: it is a daemon,
-# because the thread that starts it is one.
+# This runs after the user's own threads have ended. aiortc's decoder thread does not keep it waiting: it is a
+# daemon, because the thread that starts it is one.
 atexit.register(end)

@@ -1,7 +1,7 @@
 """Sets ``__module__`` of classes and functions to the package from which users import them.
 
 Tracebacks, pickles and `help` show that path. This module does not decide which names are public: a package's
-``__all__`` does. It also makes `repr` of a public class work on objects that are only half initialised.
+``__all__`` does. `publish` also makes `repr` of a public class work on objects that are only half initialised.
 
 `typing.get_type_hints` looks up the names in a class's annotations in the module that ``__module__`` names, but
 the public package does not have them. So `publish` first resolves the annotations permanently: in the class, in
@@ -64,7 +64,7 @@ def _resolve(cls: type[Any]) -> None:
 
 
 def _show_anyway(cls: type[Any]) -> None:
-    """Let `repr` and `str` of an object work whose ``__init__`` did not run to its end: debuggers call them."""
+    """Let `repr` and `str` work on an object whose ``__init__`` did not run to its end: debuggers call them."""
     for name in ("__repr__", "__str__"):
         show = vars(cls).get(name)
         if show is not None and not issubclass(cls, str | enum.Enum):

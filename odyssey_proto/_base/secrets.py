@@ -31,14 +31,14 @@ class Secret(str):
         return "Secret('…')"
 
 
-# Characters in the query of an address as it travels; in a text, quotes and brackets may also enclose it. They are
-# atomic, because a possessive group that may backtrack takes a quote too many before Python 3.11.5.
+# A character in the query of an address as it travels; in a text, quotes and brackets may also enclose the
+# address. The group is atomic: before Python 3.11.5, a possessive one that may backtrack takes a quote too many.
 _IN_QUERY: Final = r"(?>[^\s'\"<>]|['\"<>](?=[\w&=%\[{]))"
-_AFTER_QUERY: Final = ")]},.;:"  # what may follow it in a text
+_AFTER_QUERY: Final = ")]},.;:"  # what may follow a query in a text
 
 
 def _without_user(found: re.Match[str]) -> str:
-    """Up to the last @: a password may have @, / or # in it."""
+    """Return the address without its user and password, up to the last @: a password may contain @, / or #."""
     _, at, rest = found[0].rpartition("@")
     return f"://…@{rest}" if at else found[0]
 
@@ -58,8 +58,9 @@ def _without_token(found: re.Match[str]) -> str:
     return "<token>" if found["rest"] else found[0]
 
 
-# Each pattern takes all that may belong to a secret, also if it then is none, and gives nothing back (`++`, `*+`):
-# a server can repeat the beginning of one a million times, and the time must not grow with the square of that.
+# Each pattern takes all that may belong to a secret, even if it turns out not to be one, and gives nothing back
+# (`++`, `*+`): a server can repeat the beginning of a secret a million times, and the time must not grow with the
+# square of that.
 _SECRETS: Final[tuple[tuple[re.Pattern[str], str | Callable[[re.Match[str]], str]], ...]] = (
     (re.compile(r"://[^\s'\"<>]*+"), _without_user),
     (re.compile(rf"(?P<address>://[^\s?'\"<>]*+)(?:\?(?P<query>{_IN_QUERY}++))?"), _without_query),
@@ -90,7 +91,7 @@ def redact(text: str) -> str:
     >>> redact("GET https://x.example/c?token=abc refused for ody_live_123")
     'GET https://x.example/c?… refused for ody_…'
     """
-    if _HINTS.search(text) is None:  # as most texts
+    if _HINTS.search(text) is None:  # as in most texts
         return text
     for pattern, instead in _SECRETS:
         text = pattern.sub(instead, text)

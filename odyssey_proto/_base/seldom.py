@@ -1,4 +1,4 @@
-"""Thins out reports that repeat: a failure with every frame would fill a log. It logs nothing itself."""
+"""Thins out reports that repeat: a failure at every frame would fill a log. This module logs nothing itself."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ K = TypeVar("K", bound=Hashable)
 
 
 class Seldom(Generic[K]):
-    """Lets one report of each kind through in a second, and counts the others. For one thread.
+    """Lets one report of each kind through per second, and counts the others. For one thread.
 
     >>> class Stopped:
     ...     def now(self) -> float: return 100.0
@@ -31,7 +31,7 @@ class Seldom(Generic[K]):
         self._held_back: dict[K, int] = {}
 
     def passed(self, kind: K) -> int | None:
-        """Return None if this report is to be left out, else how many were since the last one of its kind."""
+        """Return None if this report is to be left out, else how many of its kind were left out just before it."""
         now = self._clock.now()
         if now - self._passed_at.get(kind, float("-inf")) < _APART_S:
             self._held_back[kind] = self._held_back.get(kind, 0) + 1
@@ -40,5 +40,5 @@ class Seldom(Generic[K]):
         return self._held_back.pop(kind, 0)
 
     def held_back(self) -> dict[K, int]:
-        """Return how many reports of each kind were left out since the last one that was not."""
+        """Return how many reports of each kind were left out since the last one passed."""
         return dict(self._held_back)

@@ -1,4 +1,4 @@
-"""Whether a failure means that the system has no more threads or descriptors. It makes no error."""
+"""Whether a failure means that the system has no more threads or descriptors. This module makes no error."""
 
 from __future__ import annotations
 

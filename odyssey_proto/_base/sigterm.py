@@ -1,4 +1,4 @@
-"""SIGTERM for programs that ask for it: the process releases what it holds before the signal ends it.
+"""Handling of SIGTERM for programs that ask for it: the process releases what it holds before the signal ends it.
 
 A handler of the program's own is left alone, and so is a signal that is ignored. What is released, and
 how, is not known here: `process_end` has the actions.

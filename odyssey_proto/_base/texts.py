@@ -1,4 +1,4 @@
-"""Texts that can be shown anywhere: one printable line of a bounded length. It knows no secrets."""
+"""Texts that can be shown anywhere: one printable line of a bounded length. This module removes no secrets."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _WINSOCK: Final = 10_000  # the errors of sockets on Windows have larger numbers
 def presentable(text: str, most: int = ERROR_TEXT_MOST_CHARS) -> str:
     r"""Return ``text`` as one line of at most ``most`` characters.
 
-    Control characters, those that turn the direction of writing, halves of characters and piles of marks are left
-    out: terminals obey or cannot show them.
+    Control characters, those that change the direction of writing, halves of surrogate pairs and piles of marks
+    are left out: terminals would obey them, or cannot show them.
 
     >>> presentable("two\nlines\x1b[31m\u202e"), len(presentable("x" * 10_000))
     ('two lines[31m', 600)
@@ -44,7 +44,7 @@ def system_text(number: int, *, format_error: Callable[[int], str] | None = None
 
     Args:
         number: the number.
-        format_error: the function of Windows for its numbers; None takes that of `ctypes`, if there is one.
+        format_error: returns the text of Windows for a number; None takes `ctypes.FormatError`, if there is one.
 
     >>> system_text(2), system_text(10061, format_error=lambda _: "Connection refused.\\r\\n")
     ('No such file or directory', 'Connection refused')

@@ -31,7 +31,7 @@ E = TypeVar("E", bound=BaseException)
 P = ParamSpec("P")
 T = TypeVar("T")
 
-# The packages beneath this library. Any other frame belongs to the user: that of a callback, for example.
+# This library and the packages beneath it. Any other frame belongs to the user: that of a callback, for example.
 _BENEATH: Final = frozenset(
     {
         "aioice", "aiortc", "asyncio", "attr", "attrs", "av", "base64", "cattr", "cattrs", "certifi", "codecs",
@@ -46,11 +46,11 @@ _WRITTEN: Final = "<attrs generated"
 
 
 def without_locals(error: E, until: BaseException | None = None) -> E:
-    """Drop the local variables of the frames that ``error`` and its causes have left, and return it.
+    """Drop the local variables of the frames that ``error`` and its causes have left, and return ``error``.
 
     Args:
         error: the exception.
-        until: the exception that was being handled before, which belongs to the user; it stays unchanged.
+        until: the exception that was being handled before, if any; it belongs to the user and stays unchanged.
     """
     for link in _chain(error, until):
         if link.__suppress_context__:  # nobody shows it, but it may quote what could not be read
@@ -60,13 +60,13 @@ def without_locals(error: E, until: BaseException | None = None) -> E:
 
 
 def alone(error: E) -> E:
-    """Drop the traceback of ``error`` and everything that led to it, and return it."""
+    """Drop the traceback of ``error`` and the exceptions that led to it, and return ``error``."""
     error.__cause__ = error.__context__ = None
     return without_frames(error)
 
 
 def without_frames(error: E) -> E:
-    """Drop the tracebacks of ``error`` and its causes, and return it: to be raised elsewhere."""
+    """Drop the tracebacks of ``error`` and its causes, and return ``error``, to be raised elsewhere."""
     for link in _chain(error, None):
         if link.__suppress_context__:
             link.__context__ = link.__cause__
@@ -83,7 +83,7 @@ def is_from_here(error: BaseException) -> bool:
 
 
 def is_from(error: BaseException, *modules: str) -> bool:
-    """Return whether ``error`` was raised in one of these modules, or in C that they called."""
+    """Return whether ``error`` was raised in one of these top-level modules, or in C code that they called."""
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

@@ -29,7 +29,7 @@ def checks_of(patient: Patient, *, with_session: bool, timeout_s: float) -> list
     Args:
         patient: the service.
         with_session: whether to request a session, without which there is no signaling.
-        timeout_s: the longest time for any check, in s.
+        timeout_s: the longest time, in s, for any check that waits for a server.
     """
 
     def limited(limit_s: float) -> float:

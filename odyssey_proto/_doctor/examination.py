@@ -1,6 +1,7 @@
-"""One examination: checks in their order, each with a time limit of its own. None keeps the others from running.
+"""One examination: checks in their order, each with a time limit of its own.
 
-A check that exceeds its limit is abandoned; its thread, which may hang in the system, is a daemon.
+No check keeps the others from running. One that exceeds its limit is abandoned; its thread, which may hang in the
+system, is a daemon.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def findings_of(
 ) -> Iterator[CheckResult]:
     """Run the checks, one after the other, and yield their findings, without any of ``secrets``.
 
-    ``on_check`` is called with the name of each, before it begins.
+    ``on_check`` is called with the name of each check before it begins.
     """
     for check in checks:
         on_check(check.name)

@@ -22,13 +22,13 @@ class CheckResult:
     """The finding of a check."""
 
     name: str
-    """The subject of the check, such as ``key``, or ``turn:turn.example:3478``."""
+    """The subject of the check, such as ``key`` or ``TURN``."""
     outcome: Outcome
     text: str
     advice: str = ""
     """The remedy; empty if there is nothing to do."""
     took_ms: int | None = None
-    """How long it took, if that is informative."""
+    """How long it took, in ms, if that is informative; else None."""
     details: Mapping[str, Any] = attrs.field(factory=dict)
     """Figures, JSON-ready."""
     error: OdysseyError | None = attrs.field(default=None, eq=False, repr=False)
@@ -36,7 +36,7 @@ class CheckResult:
 
     @property
     def code(self) -> str | None:
-        """The code of the error."""
+        """The code of the error, if there is one."""
         return None if self.error is None else self.error.code
 
     def to_dict(self) -> dict[str, Any]:
@@ -48,7 +48,7 @@ class CheckResult:
 def without(finding: CheckResult, secrets: tuple[str, ...]) -> CheckResult:
     """Return ``finding`` without ``secrets``, in whatever form, and in printable characters.
 
-    The client's own errors have none; this is for what a server may repeat in a name.
+    The client's own errors contain no secrets; this is for those that a server may repeat in a name.
     """
 
     def cleaned(text: str) -> str:

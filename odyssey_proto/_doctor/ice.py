@@ -1,7 +1,7 @@
 """The checks of STUN and TURN servers, each on its own, and their conclusions about UDP, TCP and TLS.
 
 The client asks all at once and uses the first that answers; here, each has time to answer, and is reported.
-Addresses of this machine are not.
+Addresses of this machine are not reported.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _COOKIE: Final = 0x2112A442
 _MAPPED: Final = (0x0020, 0x0001)  # XOR-MAPPED-ADDRESS, and the older MAPPED-ADDRESS
 _HEADER: Final = struct.Struct("!HHI12s")
 _NOT_FOUND: Final = "not found in the DNS"
-_RELAY_GIVEN_BACK_S: Final = 0.5  # for a relay: a message and its answer
+_RELAY_GIVEN_BACK_S: Final = 0.5  # to give a relay back: a message and its answer
 
 
 @attrs.frozen(kw_only=True)
@@ -43,14 +43,14 @@ class Heard:
     """The answer of a server."""
 
     took_ms: int | None = None
-    """None if it gave no candidate."""
+    """How long the answer took, in ms; None if it gave no candidate."""
     problem: str = ""
     port: int | None = None
-    """The port of this machine that a STUN server sees."""
+    """The port of this machine that a STUN server sees; None if it gave none."""
 
 
 def ask(urls: Sequence[IceUrl], limit_s: float) -> dict[IceUrl, Heard]:
-    """Ask each server once, all at the same time, and return what each answered within ``limit_s``."""
+    """Ask all servers at the same time, and return what each answered within ``limit_s`` s."""
     turn = [url for url in urls if url.scheme != "stun"]
     loop = BackgroundLoop("odyssey-check-loop")
     with contextlib.ExitStack() as until_the_end:
@@ -69,7 +69,7 @@ def ask(urls: Sequence[IceUrl], limit_s: float) -> dict[IceUrl, Heard]:
 
 
 class _Transport:
-    """The owner of a relay, in the place of aioice's connection. Nobody sends anything through it."""
+    """The owner of a relay, in place of aioice's connection. Nobody sends anything through it."""
 
     def __init__(self) -> None:
         self._protocols: list[Any] = []
@@ -113,7 +113,7 @@ async def _ask_turn(url: IceUrl, limit_s: float) -> Heard:
 
 
 def _ask_stun(urls: Sequence[IceUrl], limit_s: float) -> dict[IceUrl, Heard]:
-    """Ask all from one socket: the addresses that they see show how the network maps it."""
+    """Ask all servers from one socket: the ports that they see show how the network maps it."""
     heard: dict[IceUrl, Heard] = {}
     if not urls:
         return heard
@@ -198,7 +198,7 @@ def _of_server(url: IceUrl, heard: Heard) -> CheckResult:
     if "credential" in heard.problem:
         advice = "report it to the service, which gave the credentials"
     elif heard.problem == _NOT_FOUND:
-        advice = "check that this machine is online, and its name server"
+        advice = "check that this machine is online, and that its name server works"
     elif "certificate" not in heard.problem:
         advice = (
             f"have the firewall let through {'UDP' if url.transport == 'udp' else 'TCP'} to {url.host}:{url.port}"
@@ -212,14 +212,14 @@ def _of_mapping(heard: Mapping[IceUrl, Heard], is_connected: bool | None) -> lis
     if len(ports) < 2:
         return []
     if len(set(ports)) == 1:
-        return [CheckResult(name="NAT", outcome="ok", text="a direct way for the video is possible")]
+        return [CheckResult(name="NAT", outcome="ok", text="a direct path for the video is possible")]
     has_relay = any(url.scheme != "stun" and each.took_ms is not None for url, each in heard.items())
     return [
         CheckResult(
             name="NAT",
             outcome="ok" if has_relay or is_connected else "warning",
-            text="the network gives every destination another port: the video needs a relay (TURN)",
-            advice="" if has_relay or is_connected else "try another network, or without a VPN",
+            text="the network uses a different port for each destination: the video needs a relay (TURN)",
+            advice="" if has_relay or is_connected else "try without a VPN, or on another network",
         )
     ]
 
@@ -227,12 +227,12 @@ def _of_mapping(heard: Mapping[IceUrl, Heard], is_connected: bool | None) -> lis
 def check_ways(
     heard: Mapping[IceUrl, Heard], *, api_url: str, api_is_reached: bool | None, is_connected: bool | None
 ) -> list[CheckResult]:
-    """Return whether UDP, TCP and TLS get through, judged by all answers.
+    """Return findings on whether UDP, TCP and TLS get through, judged by all answers.
 
     Args:
         heard: the answers of STUN and TURN servers.
-        api_url: the address of the API, which shows that TLS or TCP gets through.
-        api_is_reached: whether the API answers; None behind a proxy, whose answer proves nothing.
+        api_url: the address of the API, whose answer shows that TLS or, without https, TCP gets through.
+        api_is_reached: whether the API answers; None if not known, as behind a proxy, whose answer proves nothing.
         is_connected: whether a peer connection was made; None if it was not tried.
     """
     over = {
@@ -267,7 +267,7 @@ def _of_way(way: str, servers: Sequence[Heard], *, by_api: bool, is_connected: b
         # Without a connection, this is a guess: the servers asked may not be those of the service.
         outcome="failed" if is_connected is False else "warning",
         text=text,
-        advice="have the firewall let through UDP to ports 3478 and 49152 to 65535, or try another network, or "
-        "without a VPN" + ("; until then, the video takes a slower way" if is_connected else ""),
+        advice="have the firewall let through UDP to ports 3478 and 49152 to 65535, or try without a VPN or on "
+        "another network" + ("; until then, the video takes a slower path" if is_connected else ""),
         **known,
     )

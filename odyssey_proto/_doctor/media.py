@@ -27,7 +27,7 @@ _SIZE: Final = (512, 64)
 
 
 def check_codecs() -> CheckResult:
-    """Return whether there is a decoder for each codec of the service."""
+    """Check that there is a decoder for each codec of the service."""
     try:
         import av
         from av.codec import Codec
@@ -54,7 +54,7 @@ def check_codecs() -> CheckResult:
 
 
 def check_round_trip(timeout_s: float) -> CheckResult:
-    """Stream from an emulator of this process, and return the result."""
+    """Stream from an emulator in this process, and return the finding."""
 
     try:
         from ..emulator import Emulator

@@ -18,9 +18,9 @@ _LATER: Final = "try again in a minute; if this persists, report it to the servi
 _REMEDIES: Final = {
     "missing_api_key": "set ODYSSEY_API_KEY, or use --api-key-file FILE",
     "malformed_api_key": "copy the key again, whole and without blanks or quotes",
-    "invalid_api_key": "copy the key again from your account, and check that it is one of this service",
-    "access_denied": "the account may be suspended: look into it on the service's web page",
-    "forbidden": "the account may lack the right to it, or be suspended: look into it on the service's web page",
+    "invalid_api_key": "copy the key again from your account, and check that it belongs to this service",
+    "access_denied": "the account may be suspended: check it on the service's website",
+    "forbidden": "the account may lack permission for this, or be suspended: check it on the service's website",
     "unauthorized": "copy the key again from your account",
     "unknown_host": _NETWORK,
     "unreachable": _NETWORK,
@@ -34,14 +34,15 @@ _REMEDIES: Final = {
     "ca_bundle": "correct or unset the variable that the text names",
     "proxy": "correct or unset HTTPS_PROXY, HTTP_PROXY or ALL_PROXY, ask who runs the proxy, or exempt the host "
     "in NO_PROXY",
-    "invalid_url": "correct ODYSSEY_API_URL or --api-url, and the variables of proxies",
-    "http_404": "no such service is at this address: correct ODYSSEY_API_URL or --api-url",
+    "invalid_url": "correct ODYSSEY_API_URL or --api-url, and the proxy variables",
+    "http_404": "the service is not at this address: correct ODYSSEY_API_URL or --api-url",
     "malformed": "check that ODYSSEY_API_URL or --api-url is the address of the API; a network that wants you to "
     "log in first answers in this way, too: open any page in a browser",
     "no_streamers": _LATER,
     "queue_timeout": _LATER,
     "peer_lost": "the path for the video is blocked: see the findings on UDP, TCP and TLS",
-    "no_resources": "the system is short of threads or files: end others, or raise the limits (ulimit -n -u)",
+    "no_resources": "the system has run out of threads or open files: end other programs, or raise the limits "
+    "(ulimit -n, ulimit -u)",
 }
 
 
@@ -60,7 +61,8 @@ def remedy(error: OdysseyError) -> str:
     match error.__cause__:
         case ssl.SSLCertVerificationError(verify_code=code) if code in OF_TIME:
             return (
-                "set the clock of this machine; if it is right, report to the service that its certificate is not"
+                "set the clock of this machine; if it is right, report to the service that its certificate has "
+                "expired or is not valid yet"
             )
         case ssl.SSLCertVerificationError(verify_code=code) if code in OF_NAME:
             return "check the address; a network that wants you to log in first answers in this way, too"

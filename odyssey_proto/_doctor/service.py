@@ -1,6 +1,7 @@
 """The checks of a service: its API, the clock, the key, the regions, a session, and a connection for video.
 
-They build on one another: each leaves in `Patient` what the next ones need, and is skipped if that is missing.
+They build on one another: each leaves in `Patient` what later ones need, and is skipped if what it needs itself is
+missing.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from .finding import CheckResult
 __all__ = ["AGENT", "Patient"]
 
 AGENT: Final = f"odyssey-proto-doctor/{__version__}"
-"""The ``User-Agent`` of the request that checks for the API, which is not one of the protocol's."""
+"""The ``User-Agent`` of the request that looks for the API, which is not one of the protocol's requests."""
 
 _NO_DATE: Final = (IndexError, OverflowError, TypeError, ValueError)
 _SECRET_LEAST_CHARS: Final = 6  # anything shorter is not a secret, but may be part of any word
@@ -54,11 +55,11 @@ _SET_THE_CLOCK: Final = (
 
 
 class Patient:
-    """A service as this machine sees it, and what the checks have learned of it.
+    """A service as this machine sees it, and what the checks have learned about it.
 
     Args:
-        key: the API key; None if there is none.
-        url: the address of the API; None for the environment's.
+        key: the API key; None for the environment's, if there is one.
+        url: the address of the API; None for the environment's, or else the default.
 
     Raises:
         OdysseyConfigError: the address is malformed.
@@ -90,7 +91,7 @@ class Patient:
 
     @property
     def ice_urls(self) -> tuple[IceUrl, ...]:
-        """The usable ICE servers that the service names, or public ones."""
+        """The usable ICE servers that the service names; public ones until it has named any."""
         return usable_servers(self.ice_servers)[0]
 
     def close(self) -> None:
@@ -103,7 +104,7 @@ class Patient:
     # --- the API
 
     def check_proxy(self) -> CheckResult:
-        """Return which proxy the environment names for the API."""
+        """Find the proxy that the environment names for the API."""
         try:
             proxy = proxy_for(self.config.api_url)
         except SettingError as exc:
@@ -119,7 +120,7 @@ class Patient:
         )
 
     def check_api(self, limit_s: float) -> CheckResult:
-        """Return whether something answers at the address of the API, as the API does."""
+        """Check whether something answers at the address of the API as the API does."""
         self.is_reached = False
         url = self.config.api_url
         request = HttpRequest(
@@ -132,7 +133,7 @@ class Patient:
         with self._api.http.call(self._until(limit_s)) as call:
             answer = self._api.http.exchange(request, call)
         took_ms = round((time.monotonic() - began) * 1000)
-        with contextlib.suppress(*_NO_DATE):  # an answer without a date has that of its arrival
+        with contextlib.suppress(*_NO_DATE):  # a malformed date; a missing one is that of the arrival
             sent = email.utils.parsedate_to_datetime(answer.header("date"))
             self._date = sent.replace(tzinfo=sent.tzinfo or datetime.UTC).timestamp(), time.time()
         through = f", through the proxy {self.through_proxy}" if self.through_proxy else ""
@@ -142,7 +143,7 @@ class Patient:
             "details": {"url": url, "status": answer.status},
         }
         if answer.status >= 500:
-            text, advice = f"{url} answers {answer.status}: the service has trouble", "try again in some minutes"
+            text, advice = f"{url} answers {answer.status}: the service has trouble", "try again in a few minutes"
             return CheckResult(outcome="failed", text=text, advice=advice, **said)
         self.is_reached = True
         if "json" in answer.header("content-type") and (answer.ok or answer.status in (401, 403)):
@@ -179,16 +180,16 @@ class Patient:
         )
 
     def check_key(self, limit_s: float) -> CheckResult:
-        """Return whether the service accepts the key."""
+        """Check that the service accepts the key."""
         self.config.require_api_key()
         if not self.is_reached:
-            return _skipped("key", "there is one, but the API is not reached")
+            return _skipped("key", "there is one, but the API cannot be reached")
         self._api.access_token(self._until(limit_s))
         self._has_key = True
         return CheckResult(name="key", outcome="ok", text="accepted")
 
     def check_regions(self, limit_s: float) -> CheckResult:
-        """Return the latency to each region."""
+        """Measure the latency to each region."""
         if not self._has_key:
             return _skipped("regions", "it needs a key that is accepted")
         latencies = self._api.region_latencies(self._until(limit_s))
@@ -226,7 +227,7 @@ class Patient:
         return CheckResult(name="session", outcome="ok", text=f"granted after {took_ms} ms", took_ms=took_ms)
 
     def check_ice_servers(self, limit_s: float) -> Findings:
-        """Ask which STUN and TURN servers there are."""
+        """Ask the service for its STUN and TURN servers."""
         name = "ICE servers"
         if self._credentials is None:
             return _skipped(name, "not known without a session; public STUN servers are asked instead")

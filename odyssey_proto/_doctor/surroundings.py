@@ -1,4 +1,7 @@
-"""The versions and settings that matter here, in a form that may be shown to anybody. It connects to nothing."""
+"""The versions and settings that matter here, in a form that may be shown to anybody.
+
+This module connects to nothing.
+"""
 
 from __future__ import annotations
 

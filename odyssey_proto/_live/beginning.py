@@ -1,7 +1,7 @@
 """How a session began: its calls, its newest connection and its newest stream, for a capture that starts later.
 
-It keeps a few KiB for each session, and passes on everything that follows, so that nothing is missed or seen
-twice.
+It usually keeps a few KiB for each session, and passes on everything that follows, so that nothing is missed or
+seen twice.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ __all__ = ["Beginning"]
 
 _MOST_BYTES: Final = 1024 * 1024  # an image, with which a stream starts, has about 300 KiB
 _MESSAGE_BYTES: Final = 256  # what a message takes beside its text
-_CALLS_MOST: Final = 50  # the newest: queueing for a streamer is a call each second
+_CALLS_MOST: Final = 50  # only the newest are kept: queueing for a streamer is a call each second
 
 
 class Beginning:
     """Keeps the calls until a session is connected, the signaling of its newest link, and its newest stream."""
 
     def __init__(self) -> None:
-        self._lock = RLock()  # a follower may leave when it is called
+        self._lock = RLock()  # a follower may leave while it is being called
         self._calls: list[Seen] = []
         self._signaling = _Newest()
         self._channel = _Newest()
@@ -63,7 +63,7 @@ class Beginning:
             elif kind == "interactive_stream_start":
                 self._channel.clear()
             if kind != "keepalive":
-                # A start may travel over signaling, and belongs to its stream anyhow.
+                # A start may travel over signaling, but belongs to its stream all the same.
                 of_link = seen.place == "signaling" and kind != "interactive_stream_start"
                 (self._signaling if of_link else self._channel).add(seen)
             for follower in self._followers:

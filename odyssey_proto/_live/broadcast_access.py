@@ -1,4 +1,4 @@
-"""Access to a broadcast: its addresses, and its own event loop and HTTP connections. It decides nothing."""
+"""Access to a broadcast: its addresses, and an event loop and HTTP connections of its own. It decides nothing."""
 
 from __future__ import annotations
 
@@ -41,12 +41,12 @@ class Place:
 
     @property
     def ways(self) -> tuple[effects.Way, ...]:
-        """The ways to watch it, the best first."""
+        """The ways to watch the broadcast, the best first."""
         return (effects.Way.WEBRTC,) if self.hls_url is None else (effects.Way.WEBRTC, effects.Way.HLS)
 
 
 class BroadcastAccess:
-    """Makes links to one broadcast, see `odyssey_proto._live.link.LinkAccess`.
+    """Makes links to one broadcast; see `odyssey_proto._live.link.LinkAccess`.
 
     Raises:
         OdysseyConfigError: an address is not valid.

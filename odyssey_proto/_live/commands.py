@@ -68,12 +68,12 @@ def spectator_driver(
 
 
 def make_way(api: ServiceApi, deadline: Deadline, *, replace: bool) -> None:
-    """Wait until this process has returned the sessions of the account that it is leaving, or until ``deadline``.
+    """Wait until the account's sessions that this process is leaving have been given back, or until ``deadline``.
 
     Args:
-        api: the calls of a client of the account.
+        api: the REST calls of a client of the account.
         deadline: when the wait is over.
-        replace: leave all sessions of the account first.
+        replace: whether first to leave all of the account's sessions in this process.
     """
     drivers = drivers_of(held_sessions.account(api))
     if replace:
@@ -104,7 +104,7 @@ def _connect(
     if credentials is None:
         driver.connect(lambda call: inputs.Connect(call, wait_for_slot), deadline, expired)
         return
-    driver.account = None  # that of the credentials, which may not be the account of this key
+    driver.account = None  # not known: the credentials may belong to another account than the key
     granted = wire.SessionResponse(
         session_id=credentials.session_id,
         signalling_url=credentials.signaling_url,

@@ -50,7 +50,7 @@ class Dispatcher:
 
     Args:
         handlers: the handlers.
-        clock: for the log.
+        clock: limits how often failures are logged; None takes the machine's.
         awaits_start: whether a frame waits until the start of its stream is queued: the decoder may be faster.
     """
 
@@ -78,7 +78,7 @@ class Dispatcher:
         self._thread.start()
 
     def publish(self, event: Event) -> None:
-        """Queue an event for its handler; if too many wait, the oldest is left out."""
+        """Queue an event for its handler; if too many wait, the oldest are left out."""
         with self._changed:
             self._add(event)
             self._has_begun |= isinstance(event, events.StreamStarted)
@@ -116,14 +116,14 @@ class Dispatcher:
             self._changed.notify()
 
     def join(self, timeout: float | None) -> None:
-        """Wait for the end of the thread, unless a handler itself calls this."""
+        """Wait for the end of the thread, for at most ``timeout`` s, unless a handler itself calls this."""
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(timeout)
             if self._thread.is_alive():
                 log.warning("a handler is still running: its thread is no longer waited for")
 
     def _add(self, item: Event | VideoFrame) -> None:
-        """Queue what must be passed on, in its place; of what is too much, the oldest is left out."""
+        """Queue an item that must be passed on in its place; if too much waits, leave out the oldest."""
         self._waiting.append(item)
         self._waiting_bytes += _size(item)
         while len(self._waiting) > EVENTS_MOST_WAITING or (
@@ -183,7 +183,7 @@ class Dispatcher:
             return
         try:
             handler(*arguments)
-        except BaseException as exc:  # noqa: BLE001 - also `sys.exit()`: the handlers after this one are still called
+        except BaseException as exc:  # noqa: BLE001 - even `sys.exit()`: the handlers after this are still called
             is_reported = self._failures.report(name, exc)
             if name != "on_error" and self._handlers.on_error is not None:
                 self._call("on_error", exc, False)
@@ -205,11 +205,11 @@ class _Failures:
         self._reports: Seldom[tuple[str, str]] = Seldom(clock)
 
     def report(self, name: str, error: BaseException) -> bool:
-        """Log that ``name`` raised ``error``, unless that was logged less than a second ago; return whether."""
+        """Log that ``name`` raised ``error``, at most once a second, and return whether it was logged."""
         kind = type(error).__name__
         others = self._reports.passed((name, kind))
         if others:
-            log.warning("%s raised %s, as it did %d more times before", name, kind, others)
+            log.warning("%s raised %s again, after %d times that were not logged", name, kind, others)
         elif others is not None:
             log.warning("%s raised %s", name, kind)
         return others is not None

@@ -69,7 +69,7 @@ class Core(Protocol):
 
     @property
     def next_due(self) -> float | None:
-        """When `advance` next has something to do, in s; None if nothing is scheduled."""
+        """When `advance` next has something to do, in s of the clock; None if nothing is scheduled."""
         ...
 
     def receive(self, item: inputs.Input, now: float) -> None:
@@ -100,7 +100,7 @@ class Driver:
         name: str,
         announces_streams: bool = True,
     ) -> None:
-        """Create the driver of ``core``; ``announces_streams``: whether that reports the start of each stream."""
+        """Create the driver of ``core``, which reports the start of each stream if ``announces_streams``."""
         clock = SteadyClock(clock)
         self.clock: Clock = clock
         self.hub: FrameHub = FrameHub(lambda seconds: self.post(inputs.VideoResumed(seconds)), clock)
@@ -115,7 +115,7 @@ class Driver:
         self.ended: threading.Event = threading.Event()
         """Set when the connection has ended completely."""
         self.account: int | None = None
-        """The account for which a session is requested (`held_sessions.account`); None if none is."""
+        """The account for which a session is requested (`held_sessions.account`); None if there is none."""
         self._began_at = clock.now()
         self._ended_at: float | None = None
         self._core = core
@@ -123,9 +123,9 @@ class Driver:
         self.tap: Tap = Tap()
         """Shows what travels over the links."""
         self.calls: Tap = Tap()
-        """Shows the calls of the client, if it is that of `session_driver`."""
+        """Shows the HTTP calls of the client, in a driver made by `session_driver`."""
         self.secrets: tuple[str, ...] = ()
-        """What must be in nothing that is written down: the client's key, or the token of its credentials."""
+        """What must not appear in anything written down: the client's key, and the token of its credentials."""
         self.beginning: Beginning = Beginning()
         """How the connection began, for captures that start later."""
         self.tap.add(self.beginning.saw)
@@ -154,7 +154,7 @@ class Driver:
         deadline: Deadline,
         expired: Callable[[], errors.OdysseyError],
     ) -> None:
-        """Start the thread, and wait until ``command`` has connected it; if the wait is cut short, leave."""
+        """Start the thread, and wait until ``command`` has connected it; if that fails or is cut short, leave."""
         if self._first.setdefault("call", "connect") != "connect":
             raise errors.again(_HAS_ENDED)
         _drivers.add(self)  # not before: nobody may wait for the end of a thread that never ran
@@ -180,7 +180,10 @@ class Driver:
         timeout: float | None,
         expired: Callable[[], errors.OdysseyError],
     ) -> object:
-        """Post a command and wait for its answer; ``operation`` is its name in errors."""
+        """Post a command, and wait for its answer and return it; ``operation`` is its name in errors.
+
+        After ``timeout`` s, raise what ``expired`` returns; None waits without a limit.
+        """
         self.refuse_fork()
         errands.check()
 
@@ -201,8 +204,8 @@ class Driver:
     def start_leaving(self, *, may_linger: bool = False) -> None:
         """Disconnect, and limit the remaining work to about `LEAVE_S` s.
 
-        With ``may_linger``, a session that is not connected, such as one that is just being requested or rejoined,
-        has a few seconds longer to be given back, for the sake of the next one.
+        With ``may_linger``, a session that is not connected, such as one that is being requested or rejoined, has
+        a few seconds longer to be given back, for the sake of the next one.
         """
         if os.getpid() == self._pid:
             self.leaving = True
@@ -216,7 +219,10 @@ class Driver:
                 self._clean_up()
 
     def join(self, timeout: float | None) -> None:
-        """Wait for the threads, unless this is one of them, they never ran, or this is a forked child."""
+        """Wait for the threads, for at most ``timeout`` s, and then briefly for recordings.
+
+        Do not wait for this thread itself, for threads that never ran, or in a forked child.
+        """
         deadline = Deadline(timeout, self.clock)
         if self._thread.is_alive() and threading.current_thread() is not self._thread:
             self._thread.join(deadline.remaining())
@@ -228,7 +234,7 @@ class Driver:
                 each._join(last)
 
     def wait(self, timeout: float | None) -> bool:
-        """Wait for the end; return whether the connection has ended, or raise the error that ended it."""
+        """Wait for the end; return whether it came within ``timeout`` s, or raise the error that caused it."""
         self.refuse_fork()
         ended = any(self.ended.wait(seconds) for seconds in errands.turns(Deadline(timeout, self.clock)))
         if ended and self.snapshot.error is not None:
@@ -247,7 +253,7 @@ class Driver:
 
     @property
     def has_begun(self) -> bool:
-        """Whether its thread has run, or does."""
+        """Whether its thread has been started."""
         return self._thread.ident is not None
 
     def refuse_fork(self) -> None:
@@ -375,7 +381,7 @@ class Driver:
             case effects.Fail(call=call, error=error):
                 self._waiting.answer(call, error=error)
             case effects.Ignored(what=what):
-                log.debug("ignored: %s", what)  # such as an input that comes late in any normal run
+                log.debug("ignored: %s", what)  # such as an input that comes too late, as in any normal run
             case event:
                 self._publish(event)
 

@@ -33,8 +33,8 @@ class EventQueue:
 
     def __init__(self) -> None:
         self._publishing = threading.RLock()
-        # None marks the end. Written in C, so a reader holds no lock: a signal handler that interrupts it may wait
-        # for the publisher.
+        # None marks the end. The queue is written in C, so a reader holds no lock: a signal handler that
+        # interrupts it may wait for the publisher.
         self._events: queue.SimpleQueue[tuple[Event, int] | None] = queue.SimpleQueue()
         self._put_chars = self._taken_chars = 0  # in the texts of all events so far
         self._closed = False
@@ -45,7 +45,7 @@ class EventQueue:
         return max(0, self._events.qsize() - self._closed)
 
     def put(self, event: Event) -> None:
-        """Add an event; do nothing once closed."""
+        """Add an event, and leave out the oldest if too many wait; do nothing once closed."""
         with self._publishing:
             if self._closed:
                 return
@@ -55,7 +55,7 @@ class EventQueue:
             ):
                 log.log(
                     logging.DEBUG if self._is_behind else logging.WARNING,
-                    "a reader of events is %d behind: the oldest are left out",
+                    "a reader is %d events behind: the oldest are left out",
                     len(self),
                 )
                 self._is_behind = True
@@ -87,11 +87,11 @@ class EventQueue:
             try:
                 event = self._taken(self._events.get(timeout=seconds))
             except queue.Empty as exc:
-                if not is_from_here(exc):  # by a signal handler
+                if not is_from_here(exc):  # raised by a signal handler
                     raise
                 if not self._closed or not self._events.empty():
                     continue
-                event = None  # an earlier one struck before the end was put back
+                event = None  # an earlier signal handler struck before the end was put back
             if event is None:
                 self._events.put(None)  # for the next call
             return event

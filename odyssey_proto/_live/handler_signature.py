@@ -43,7 +43,7 @@ def spell_out_handlers(call: C) -> C:
             parameters += map(_parameter, HANDLER_NAMES)
         elif parameter.kind is not inspect.Parameter.VAR_KEYWORD:
             parameters.append(parameter)
-    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # `inspect` reads it
+    call.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]  # for `inspect`
     return call
 
 

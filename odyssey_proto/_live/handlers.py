@@ -75,7 +75,7 @@ class OdysseyEventHandlers:
     """
 
     on_connected: ConnectedCallback | None = attrs.field(default=None, validator=_handler)
-    """The connection is established. Called once, not after rejoining."""
+    """The connection is established. Called at most once: not after rejoining."""
     on_disconnected: DisconnectedCallback | None = attrs.field(default=None, validator=_handler)
     """An established connection has ended, on request or by an error."""
     on_video_frame: VideoFrameCallback | None = attrs.field(default=None, validator=_handler)

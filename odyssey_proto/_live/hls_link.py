@@ -72,7 +72,7 @@ class HlsLink:
         """Do nothing: every segment begins with a keyframe."""
 
     def ask_for_sign_of_life(self) -> None:
-        """Do nothing: a broadcast takes no calls that await an answer."""
+        """Do nothing: HLS has no lasting connection whose other side could answer."""
 
     def carry_out(self, effect: effects.LinkEffect) -> None:
         """Raise `TypeError`: a broadcast has neither signaling nor data channels."""

@@ -39,7 +39,10 @@ class LinkContext:
 
 
 class Link(Protocol):
-    """One link, from `prepare` or `open` to `close` or `cut`. All but `cut` block and run on workers."""
+    """One link, from `prepare` or `open` to `close` or `cut`.
+
+    Only `prepare`, `open` and `close` block, and run on workers.
+    """
 
     @property
     def packets(self) -> int | None:

@@ -1,4 +1,4 @@
-"""Writes a live session to a cassette: a thread, and its queue. `odyssey_proto._model.cassette` has the format.
+"""Writes a live session to a cassette: a thread and its queue. `odyssey_proto._model.cassette` has the format.
 
 What travels is seen on the threads that send and receive it, and only queued there; secrets are taken out on the
 thread that writes. Each record is written at once, so a program that is killed leaves a cassette that can be read.
@@ -40,7 +40,7 @@ log = logging.getLogger("odyssey_proto.live")
 CAPTURE_QUEUE_BYTES: Final = 64 * 1024 * 1024
 """The most memory for records that wait to be written, in bytes: four minutes of video."""
 _ENTRY_BYTES: Final = 256  # what an entry of the queue takes beside its data
-_TEXT_COUNTS: Final = 4  # times: it is parsed before it is written, which takes memory and time
+_TEXT_COUNTS: Final = 4  # times its size: it is parsed before it is written, which takes memory and time
 _OTHER_RECORDS: Final = 2  # the first and the last
 _BEARER: Final = "authorization"
 _CODECS: Final = {"video/h264": "h264", "video/vp8": "vp8"}
@@ -81,7 +81,7 @@ class LiveCapture:
 
     @property
     def is_capturing(self) -> bool:
-        """Whether anything more will be written."""
+        """Whether the capture still takes in data."""
         return not self._writing.finished
 
     def close(self) -> None:
@@ -91,7 +91,7 @@ class LiveCapture:
             OSError: the file could not be written completely: the disk is full, messages came faster than they
                 could be written, or there is no room for more records. The part written before can be replayed.
         """
-        # It was never made: `__init__` raised; or the file is finished, as all are before the interpreter ends.
+        # It was never made: `__init__` raised; or its file is finished, as all are before the interpreter ends.
         if not hasattr(self, "_writing") or errands.is_too_late():
             return
         self._close()
@@ -200,7 +200,7 @@ class CaptureWriting:
     def finish(self, error: Exception | None = None) -> None:
         """Write only the data seen so far, because of ``error`` if there was one."""
         with self._lock:
-            self.error = error or self.error  # also one that comes while the last records are written
+            self.error = error or self.error  # even one that comes while the last records are written
             if self.finished:
                 return
             self.finished = True
@@ -210,7 +210,7 @@ class CaptureWriting:
         self._queue.put(None)
 
     def _join(self, deadline: Deadline) -> None:
-        """Wait until the thread has ended, which happens after `close` or the end of the session."""
+        """Wait for the thread, which ends after `close` or the end of the session, at most until ``deadline``."""
         if self.is_of_another_process or threading.current_thread() is self._thread:
             return
         for seconds in errands.turns(deadline):
@@ -225,7 +225,7 @@ class CaptureWriting:
         size = _size(seen)
         with self._lock:
             is_too_much = self._waiting > 0 and self._waiting + size > CAPTURE_QUEUE_BYTES
-        if is_too_much:  # without it, the cassette would be another session's
+        if is_too_much:  # without ``seen``, the cassette would show another session
             self.finish(OSError(errno.ENOBUFS, "messages came faster than they could be written", str(self.path)))
         else:
             self._put(seen, size)
@@ -269,7 +269,7 @@ class CaptureWriting:
                 at_ms = max(at_ms, round(item[0], 1))
                 if self._records + _OTHER_RECORDS < CASSETTE_RECORDS_MOST:
                     self._record(at_ms, item[1])
-                else:  # with more, nobody would read it
+                else:  # a cassette with more records could not be read
                     self.finish(OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(self.path)))
                 with self._lock:
                     self._waiting -= item[2]
@@ -345,7 +345,7 @@ def _size(seen: Seen) -> int:
     return _TEXT_COUNTS * sum(map(len, texts)) + _ENTRY_BYTES
 
 
-_writing: dict[tuple[int, Path], CaptureWriting] = {}  # by process and path: two would corrupt the file
+_writing: dict[tuple[int, Path], CaptureWriting] = {}  # by process and path: two captures would corrupt the file
 
 
 publish("odyssey_proto", LiveCapture)

@@ -1,6 +1,6 @@
 """`LiveConnection`, the public base class of sessions and spectators: frames, events, recordings, the end.
 
-It does no I/O: its `Driver` does.
+It does no I/O itself: its `Driver` does.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ class LiveConnection:
                 retransmissions, so that a late frame is still in time. Frames that are not due yet
                 do not count as waiting. `SessionStats.target_delay_ms` is the delay. Recordings and
                 ``on_video_frame`` are always live.
-            timeout: s to wait for each frame.
+            timeout: time to wait for each frame, in s.
 
         Raises:
             OdysseyStreamError: the session is not connected, or the queue overflowed (policy ``"error"``).
@@ -119,7 +119,7 @@ class LiveConnection:
         10,000 unread events.
 
         Args:
-            timeout: s to wait for each event.
+            timeout: time to wait for each event, in s.
 
         Raises:
             OdysseyStreamTimeoutError: no event occurred in time; the iterator can continue.
@@ -161,7 +161,7 @@ class LiveConnection:
         """Record all video from now on to an MP4, each frame at its real time, on a separate thread.
 
         It does not delay other readers, and needs none. It begins with the next frame and covers all following
-        streams: pauses between streams and gaps are as long in the file as they were. It ends with the ``with``,
+        streams; gaps, and pauses between streams, last as long in the file as they did. It ends with the ``with``,
         with `LiveRecording.close`, or with the connection. The first frame sets the size and the colours of the
         file; later frames of another size are scaled.
 
@@ -202,7 +202,7 @@ class LiveConnection:
         return self._driver.stats()
 
     def _require_connection(self, what: str) -> None:
-        """Raise if the connection has ended and ``what`` needs one; by default new iterators just end."""
+        """Raise if the connection has ended and ``what`` needs it; by default, never: new iterators just end."""
 
     # --- the end
 

@@ -34,7 +34,7 @@ log = logging.getLogger("odyssey_proto.live")
 QUEUE_SIZE: Final = 100
 """The largest number of frames that wait for the encoder: 5 s of the stream."""
 RECORDING_QUEUE_BYTES: Final = 136_000_000
-"""The most memory for them, in bytes: as much as 100 frames of 1280×704 px take. One frame may always wait."""
+"""The most memory for these frames, in bytes: 100 of 1280×704 px. One frame may always wait."""
 
 # Other containers, pictures and sound. Any other ending is part of a name: "cat.v2", "cat.mp4.part".
 _OTHER_KINDS: Final = (
@@ -108,8 +108,8 @@ class LiveRecording:
             raise errors.again(failure)
 
     def _finish(self) -> BaseException | None:
-        """Do the same as `close`, and return the error."""
-        # It was never made: `__init__` raised; or the file is finished, as all are before the interpreter ends.
+        """Do what `close` does, but return the error instead of raising it; None if there is none."""
+        # It was never made: `__init__` raised; or its file is finished, as all are before the interpreter ends.
         if not hasattr(self, "_thread") or errands.is_too_late():
             return None
         return self._finish_now()
@@ -121,7 +121,7 @@ class LiveRecording:
         return self._error
 
     def _join(self, deadline: Deadline) -> None:
-        """Wait until the thread has ended, which happens after `close` or the end of the session."""
+        """Wait for the thread, which ends after `close` or the end of the session, at most until ``deadline``."""
         if os.getpid() != self._pid:
             return  # the thread, and the file, are the parent's
         for seconds in errands.turns(deadline):
@@ -187,7 +187,7 @@ class LiveRecording:
 
 
 class _FramesToWrite:
-    """The queue of frames to write, each with a flag whether it begins another stream."""
+    """The queue of frames to write, each with a flag that says whether it begins another stream."""
 
     def __init__(self, hub: FrameHub, name: str) -> None:
         self.counts = FrameCounts()
@@ -237,7 +237,7 @@ class _FramesToWrite:
             self._bytes = 0
 
     def get(self) -> tuple[VideoFrame, bool] | None:
-        """Wait for the next frame; None after the last."""
+        """Wait for the next frame, and return it with its flag; None after the last."""
         with self._changed:
             self._changed.wait_for(lambda: self._frames or self.finished)
             if not self._frames:
@@ -257,7 +257,7 @@ _started: ConcurrentWeakSet[LiveRecording] = ConcurrentWeakSet()  # each thread 
 
 
 def join_all(deadline: Deadline) -> None:
-    """Finish all recordings before the process ends, or until ``deadline``; the sessions have ended already."""
+    """Finish all recordings before the process ends, at the latest by ``deadline``; the sessions have ended."""
     for recording in tuple(_started):
         recording._queue.finish()
         recording._join(deadline)

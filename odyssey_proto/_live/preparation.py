@@ -1,4 +1,4 @@
-"""Whether the preparation of a link is complete and still usable when it is opened. It prepares nothing itself."""
+"""Whether the preparation of a link is complete and still usable when it is opened. Nothing is prepared here."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class Preparation:
 
     @contextlib.contextmanager
     def under_way(self) -> Iterator[None]:
-        """Prepare within the ``with``; the preparation is complete unless that raises."""
+        """Prepare within the ``with``; the preparation is complete unless its block raises."""
         with self._lock:
             addresses = own_addresses()
             yield
             self._addresses = addresses
 
     def end(self) -> bool:
-        """End the preparation; return whether all is ready, for the addresses that this machine has now."""
+        """End the preparation; return whether it is complete, and this machine still has the same addresses."""
         self.abort.abort()
         with self._lock:
             return self._addresses is not None and self._addresses == own_addresses()

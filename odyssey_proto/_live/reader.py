@@ -1,4 +1,4 @@
-"""The iterator that users read frames or events from. The queue behind it is not its own."""
+"""The iterator that users read frames or events from. Others fill and end the queue behind it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Origin(Protocol):
 
 
 class Reader(Iterator[T]):
-    """Iterates over a queue of items from ``origin``; each step waits for ``timeout`` s at most.
+    """Iterates over a queue of items from ``origin``; each step waits for at most ``timeout`` s (None: no limit).
 
     It keeps a reference to ``owner``, because dropping the owner ends the connection.
     """

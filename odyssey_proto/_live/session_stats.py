@@ -1,6 +1,6 @@
-"""`SessionStats` of a live session, and the figures that the core judges its link by. It counts nothing.
+"""`SessionStats` of a live session, and the figures that the core judges its link by.
 
-Both come from the counters of the network side and of the hub.
+Both come from the counters of the network side and of the hub; nothing is counted here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _OLDEST_STAMP_MS: Final = 10_000  # a stamp that claims to be older is not a sta
 
 
 def session_stats(hub: FrameHub, totals: VideoTotals, *, age_s: float) -> SessionStats:
-    """Return the counts of hub and network so far, without waiting."""
+    """Return the statistics of hub and network so far, without waiting."""
     now = totals.clock.now()
     counts, latest = hub.counts, hub.latest
     gaps, gap_s = hub.gaps(now)
@@ -65,7 +65,7 @@ def session_stats(hub: FrameHub, totals: VideoTotals, *, age_s: float) -> Sessio
 
 
 def link_figures(totals: VideoTotals) -> LinkFigures:
-    """Return the counts of all links so far."""
+    """Return the figures of all links so far."""
     return LinkFigures(
         expected=totals.packets - totals.in_vain + totals.packets_lost,
         lost=totals.packets_lost + totals.repaired,

@@ -76,7 +76,7 @@ class StreamerLink:
 
     @property
     def packets(self) -> int | None:
-        """How many packets have come."""
+        """How many packets have arrived; None if unknown."""
         return None if self._peer is None else packets_received(self._peer.peer_connection)
 
     @property
@@ -108,7 +108,7 @@ class StreamerLink:
     def open(self, deadline: Deadline) -> None:
         """Get a token and the ICE servers and open the WebSocket; post `SignalingOpened` or `LinkFailed`.
 
-        The ICE servers depend on neither, so they are requested at the same time, and then contacted ahead.
+        The ICE servers need neither token nor WebSocket: they are requested at the same time, and contacted early.
         """
         plan = self._plan
         is_ready = self._preparation.end()
@@ -151,7 +151,7 @@ class StreamerLink:
             connection.close()
 
     def _drop_peer(self) -> None:
-        """Drop a peer that was prepared at former addresses of this machine."""
+        """Drop a peer connection that was prepared incompletely, or at former addresses of this machine."""
         with self._lock:
             peer, self._peer = self._peer, None
         if peer is not None:
@@ -235,7 +235,7 @@ class StreamerLink:
             return own
         try:
             return self._api.signaling_config(self._plan.config_url, deadline, abort=self._abort)
-        except Exception as exc:  # noqa: BLE001  # also of what a program's own tests put in place of HTTP
+        except Exception as exc:  # noqa: BLE001  # even of what a program's own tests put in place of HTTP
             error = exc if isinstance(exc, errors.OdysseyError) else errors.internal(exc)
             if error.code != "closed":
                 log.warning("no ICE servers from the service, falling back to public STUN: %s", error)
@@ -260,7 +260,7 @@ class StreamerLink:
         try:
             self._make_peer().send(text)
         except errors.OdysseyStreamError as error:
-            # It has just closed: `on_channel_closed` or `on_lost` reports why, and the call fails for that reason.
+            # The channel has just closed: `on_channel_closed` or `on_lost` reports why, and so the call fails.
             log.debug("not sent: %s", error)
         else:
             _log_message(">", text)
@@ -340,7 +340,7 @@ class StreamerLink:
         self._post(inputs.VideoReceived(self._plan.link))
 
     def on_candidate(self, candidate: wire.IceCandidate) -> None:
-        """`PeerListener`: the streamer may use another candidate."""
+        """`PeerListener`: this side has found another candidate for the streamer to use."""
         self._post(inputs.CandidateFound(self._plan.link, candidate))
 
     def on_channel_open(self, max_message_size: int) -> None:
@@ -394,7 +394,7 @@ class StreamerLink:
 
 
 class SessionTokens:
-    """The session token between two attempts: one is kept until a link opens with it, or it is refused or expires.
+    """Keeps the session token between attempts, until a link opens with it, it is refused, or it expires.
 
     Several tokens of one session are valid at once, so two links that race for one do no harm.
     """
@@ -419,7 +419,7 @@ class SessionTokens:
             self.forget()
 
     def forget(self) -> None:
-        """Fetch a new token for the next link."""
+        """Drop the kept token, so that the next link gets a new one."""
         self._kept = None
 
 
@@ -458,7 +458,7 @@ class StreamerAccess:
         return inputs.SessionGranted(session)
 
     def hurry(self) -> None:
-        """Abandon the authentication; a request for a session continues, and a late session is returned."""
+        """Abandon the authentication; a request for a session continues, and a late session is given back."""
         self._is_over, self._held = True, None
         self._authentication.abort()
 

@@ -1,4 +1,4 @@
-"""The calls of users that wait for the driver: each is numbered, posted as a command, and answered once.
+"""The calls of users that wait for the driver: each is numbered, posted as a command, and answered at most once.
 
 Users' threads ask and wait; the driver answers. What the answers are is the core's decision.
 """
@@ -29,8 +29,8 @@ class WaitingCalls:
 
     Args:
         post: puts an input into the driver's inbox.
-        has_ended: returns whether the driver has ended, so that nothing reads its inbox. It says so before the
-            driver calls `fail_all`: a call that comes later finds the end itself.
+        has_ended: returns whether the driver has ended, so that nothing reads its inbox any longer. It returns
+            True before the driver calls `fail_all`: a call that comes later notices the end itself.
         clock: for time limits.
     """
 
@@ -40,7 +40,7 @@ class WaitingCalls:
         self._clock = clock
         self._numbers = itertools.count(1)
         self._calls: dict[int, concurrent.futures.Future[Any]] = {}
-        self._abandoned: dict[int, threading.Event] = {}  # set when a call that was given up has been forgotten
+        self._abandoned: dict[int, threading.Event] = {}  # each set when the core has forgotten the call
 
     # --- on users' threads
 
@@ -58,7 +58,7 @@ class WaitingCalls:
             command: makes the command with the number of the call.
             timeout: how long to wait, in s; None waits without limit.
             expired: makes the error to raise if the answer does not come in time.
-            refusal: makes the error to raise if the driver has ended before the command was posted.
+            refusal: makes the error to raise if the driver has ended and will not read the command.
         """
         number, future = next(self._numbers), concurrent.futures.Future[Any]()
         posted = command(number)
@@ -80,7 +80,7 @@ class WaitingCalls:
         return future.result()  # ready, or about to be: the driver has taken the call from the table
 
     def _abandon(self, number: int) -> None:
-        """Give a call up, and wait until that has had its effects: its stream may end, and with it the frames."""
+        """Give a call up, and wait until that has taken effect: its stream may end, and its frames with it."""
         done = self._abandoned[number] = threading.Event()
         self._post(inputs.Abandon(number))
         if not self._has_ended():
@@ -95,7 +95,7 @@ class WaitingCalls:
     # --- on the driver's thread
 
     def answer(self, number: int, *, value: object = None, error: errors.OdysseyError | None = None) -> None:
-        """Return ``value`` from a call, or raise ``error`` there; do nothing if it does not wait any longer."""
+        """Return ``value`` from a call, or raise ``error`` there; do nothing if the call no longer waits."""
         future = self._calls.pop(number, None)
         if future is None:
             return
@@ -105,7 +105,7 @@ class WaitingCalls:
             future.set_exception(error)
 
     def note_abandoned(self, number: int) -> None:
-        """Note that everything is done that giving up this call has led to."""
+        """Note that giving up this call has taken full effect."""
         if (done := self._abandoned.pop(number, None)) is not None:
             done.set()
 

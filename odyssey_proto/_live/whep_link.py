@@ -51,7 +51,7 @@ class WhepLink:
         api: for all HTTP requests.
         loop: for the peer connection.
         ice_servers: the user's own ICE servers; None takes those of the broadcast's host.
-        ice_policy: whether only relays may be used.
+        ice_policy: ``relay`` if only relays may be used, else ``all``.
         max_pixels: the largest width × height of a picture, in px.
     """
 
@@ -94,7 +94,7 @@ class WhepLink:
 
     @property
     def packets(self) -> int | None:
-        """How many packets have come."""
+        """How many packets have arrived; None if unknown."""
         return None if self._peer is None else packets_received(self._peer.peer_connection)
 
     @property
@@ -214,7 +214,7 @@ class WhepLink:
         return self._connected.cancelled() or (self._connected.done() and self._connected.exception() is not None)
 
     def _await(self, future: concurrent.futures.Future[Any], deadline: Deadline, what: str, aborted: Abort) -> Any:
-        """Wait for ``future``, which the loop's thread sets; in turns, so as to notice an abort."""
+        """Return the result of ``future``, which the loop's thread sets; wait in turns, to notice an abort."""
         turns = deadline.waits()
         if not any(concurrent.futures.wait((future,), seconds).done or aborted.aborted for seconds in turns):
             future.cancel()
@@ -236,7 +236,7 @@ class WhepLink:
         """Do nothing: the first frame is what counts."""
 
     def on_candidate(self, candidate: IceCandidate) -> None:
-        """Do nothing: the server learns it from the first check."""
+        """Do nothing: the server learns the candidate from the first connectivity check."""
 
     def on_channel_open(self, max_message_size: int) -> None:
         """Do nothing: a broadcast has no data channels."""

@@ -1,4 +1,7 @@
-"""Threads for blocking tasks: one for each task, which posts its outcome to the driver. It knows no task."""
+"""Threads for blocking tasks: one for each task, which posts its outcome to the driver.
+
+This module does not know what the tasks do.
+"""
 
 from __future__ import annotations
 
@@ -61,7 +64,7 @@ class Workers:
                 failed(errors.no_resources(exc))
 
     def join(self, deadline: Deadline) -> None:
-        """Wait for all tasks until ``deadline``."""
+        """Wait for all tasks to end, at most until ``deadline``."""
         for thread in tuple(self._threads):
             thread.join(deadline.remaining())
 

@@ -1,4 +1,4 @@
-"""The file format of a live cassette: a recorded session. It opens no file, and knows no network.
+"""The file format of a live cassette: a recorded session. This module opens no file.
 
     magic      8 bytes    89 4F 44 59 43 41 53 54, which is \\x89ODYCAST
     version    2 bytes    1
@@ -61,7 +61,7 @@ class CassetteRecord:
     _offset: int = attrs.field(repr=False)
 
     def payload(self, file: BinaryIO) -> bytes:
-        """Return its payload, read from the file that it came from.
+        """Return its payload, read from ``file``, the one that it came from.
 
         Raises:
             CassetteError: the file has been cut off meanwhile.
@@ -69,19 +69,19 @@ class CassetteRecord:
         file.seek(self._offset)
         found = file.read(self.size)
         if len(found) < self.size:
-            raise CassetteError("The cassette has been cut off while it was read", code="damaged")
+            raise CassetteError("The cassette was cut off while it was being read", code="damaged")
         return found
 
 
 class TooLargeError(ValueError):
-    """A record is larger than any that is read."""
+    """A record is larger than any that a reader accepts."""
 
 
 def encode(head: dict[str, Any], payload: bytes = b"") -> bytes:
-    """Return a record in the form of the file.
+    """Return a record as the bytes of the file.
 
     Raises:
-        TooLargeError: nobody would read it.
+        TooLargeError: no reader would accept it.
 
     >>> len(encode({"kind": "end", "at_ms": 7}))
     36
@@ -98,8 +98,8 @@ def index(file: BinaryIO) -> tuple[list[CassetteRecord], bool]:
     """Read a cassette, without keeping its payloads; return its records, and whether the last one is complete.
 
     Raises:
-        CassetteError: it is not a cassette (code ``not_a_cassette``), of a later version (``unknown_version``), or
-            damaged (``damaged``).
+        CassetteError: it is not a cassette (code ``not_a_cassette``), has another version (``unknown_version``),
+            or is damaged (``damaged``).
     """
     begin = file.read(_BEGIN.size)
     if len(begin) < _BEGIN.size or not begin.startswith(MAGIC):
@@ -161,7 +161,7 @@ class _Reading:
         kind, at_ms = (head.get("kind"), head.get("at_ms")) if isinstance(head, dict) else (None, None)
         if not isinstance(kind, str) or isinstance(at_ms, bool) or not isinstance(at_ms, int | float):
             raise self._damaged("its head lacks kind or at_ms")
-        # Brackets in an address are none, so the text alone does not decide.
+        # Brackets in a string are not objects or lists, so their number in the text alone does not decide.
         if text.count(b"{") + text.count(b"[") > _HEAD_MOST_CONTAINERS < _containers(head):
             raise self._damaged("its head has too many objects and lists")
         if not 0 <= at_ms < 1e12:

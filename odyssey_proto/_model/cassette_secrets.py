@@ -42,7 +42,7 @@ _SHOWN_HEADERS: Final = frozenset({"content-type", "retry-after"})
 _HIDDEN_LINES: Final = re.compile(
     r"(a=(?:ice-ufrag|ice-pwd|fingerprint|candidate|rtcp|remote-candidates|crypto):|[co]=)"
 )
-# In a text that is no JSON, as one that was cut off or has something behind it.
+# In a text that is not JSON, such as one that was cut off or has something after it.
 _SECRET_IN_TEXT: Final = re.compile(
     rf"""("(?:{"|".join(sorted(_SECRET_FIELDS))})"\s*+:\s*+)"""
     r"""("(?:[^"\\]++|\\.)*+"?|\[[^\]]*+\]?|\{[^}]*+\}?|[^\s",\]}]++)""",
@@ -80,24 +80,24 @@ class Scrubber:
             return self._plain(_SECRET_IN_TEXT.sub(self._masked_in_text, text)).encode(errors="replace")
         texts: list[str] = []
         data = self._masked(data, texts)
-        # A secret may also stand before the field that says that it is one, so the others are looked for last.
+        # A secret may also come before the field that identifies it as one, so the other texts are searched last.
         if found := self._found_in("\0".join(texts)):
             data = _without(data, found)
         return json.dumps(data, ensure_ascii=False).encode(errors="replace")
 
     def query(self, query: tuple[tuple[str, str], ...]) -> dict[str, str]:
-        """Return the arguments of an address: those that choose rows of a list, and the others masked."""
+        """Return the arguments of an address; all but those that choose rows of a list are masked."""
         return {
             self._plain(name): text[:_HEADER_MOST_CHARS] if name in _SHOWN_ARGUMENTS else MASK
             for name, text in islice(query, _ARGUMENTS_MOST)
         }
 
     def path(self, path: str) -> str:
-        """Return the path of an address."""
+        """Return the path of an address without secrets."""
         return self._plain(path)
 
     def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """Return the headers that matter."""
+        """Return the headers that matter, without secrets."""
         return {
             name.lower(): self._plain(text[:_HEADER_MOST_CHARS])
             for name, text in headers.items()
@@ -155,7 +155,7 @@ def _is_long_enough(secret: str) -> bool:
 
 
 def _shown_lines(description: str) -> Iterator[str]:
-    """Yield the lines of a description, wherever a reader may see an end of one, without what is hidden."""
+    """Yield the lines of a description, split wherever a reader may split it, without what must be hidden."""
     for line in description.splitlines(keepends=True):
         found = _HIDDEN_LINES.match(line)
         yield line if found is None else f"{found[1]}{MASK}{line[len(line.rstrip(_ENDS_OF_LINES)) :]}"

@@ -1,6 +1,6 @@
 """Converts JSON text to `odyssey_models` and back: tolerant reading, clear errors.
 
-What the service sends is read as tolerantly as `odyssey_proto._model.reading` describes: that fails only if an
+What the service sends is read as tolerantly as `odyssey_proto._model.reading` describes: this fails only if an
 essential field is unreadable. What a client sends is read strictly, by `odyssey_models.converter`, which also
 writes. Both ways drop unknown fields, keep unknown enum values, and return an `UnknownMessage` for an unknown
 message type. Reading raises `MalformedMessageError` and no other exception. Errors contain no values of the data,
@@ -191,7 +191,7 @@ _WRONG_BYTE: Final = re.compile("[\udc80-\udcff]")  # as "surrogateescape" decod
 def _parse(text: str | bytes, what: str) -> Any:
     """Parse JSON text; what RFC 8259 forbids is kept in a form that fails only if the field is read.
 
-    What is nested more than `MOST_LEVELS` deep is null.
+    What is nested more than `MOST_LEVELS` deep becomes null.
     """
     shown, damaged = _decoded(text)
     shown = shown.removeprefix(_BOM)
@@ -274,7 +274,7 @@ def _parse_strictly(text: str | bytes, what: str) -> Any:
 
 
 class _NotJsonError(ValueError):
-    """Text that `json` accepts but RFC 8259 does not."""
+    """Text that is refused here as JSON. The message contains none of its data."""
 
 
 def _refuse_constant(name: str) -> Any:

@@ -1,7 +1,7 @@
 """The settings of a client, their sources and their checks; secrets do not appear in ``repr``.
 
-A `ClientConfig` is checked as a whole when it is created: an invalid setting raises before anything is sent. Only
-this module reads environment variables, except for those of proxies and CA certificates.
+A `ClientConfig` is checked as a whole when it is created: an invalid setting raises before anything is sent. In
+the client, only this module reads environment variables, except for those of proxies and CA certificates.
 """
 
 from __future__ import annotations
@@ -83,10 +83,10 @@ class AdvancedConfig:
     """The largest width × height of a picture, in px; a larger one ends the connection before it is decoded."""
 
     video_timeout_s: float = attrs.field(default=10, validator=_number(least=1), kw_only=True)
-    """How long to keep a connection without frames over which anything else arrives, in s: the streamer pauses, or
-    the network is bad. Then it is given up, unless ``reconnect`` is False, or the network loses packets of the
-    video while others still arrive: a new connection would be no better. A connection over which nothing arrives
-    is lost after 6 s, or after this time if it is shorter. Not one of the documented settings."""
+    """How long, in s, to keep a connection over which no frames arrive but anything else does: the streamer
+    pauses, or the network is bad. After that, it is given up, unless ``reconnect`` is False, or the network loses
+    packets of the video while others still arrive: a new connection would be no better. A connection over which
+    nothing arrives is lost after 6 s, or after this time if shorter. Not one of the documented settings."""
 
     def retry_delay(self, attempt: int) -> float:
         """Return the wait in s before retry number ``attempt`` (0 is the first)."""
@@ -125,7 +125,7 @@ def _api_url(value: Any) -> str:
 
 def _ice_server(value: Any, name: str) -> wire.IceServer:
     if isinstance(value, Mapping):
-        # As in browsers: `credentialType` is always "password".
+        # As in browsers, where `credentialType` is always "password".
         unknown = sorted(str(key) for key in value.keys() - {*_ICE_SERVER_KEYS, "credentialType"})
         if unknown:
             raise OdysseyConfigError(

@@ -1,6 +1,6 @@
 """Statuses and events of a session, as documented for users.
 
-Data only. The types of the wire are in `odyssey_models`; `odyssey_proto.core.protocol` decides when an event
+Data only. The types of messages are in `odyssey_models`; `odyssey_proto.core.protocol` decides when an event
 occurs, and `odyssey_proto._live.dispatcher` calls the handlers.
 """
 
@@ -124,7 +124,7 @@ class InteractAcknowledged(_Happened):
 
 @attrs.frozen(kw_only=True)
 class StreamEnded(_Happened):
-    """The stream has ended, requested by the client or by the service."""
+    """The stream has ended: on request of the client, by the service, or by an error."""
 
     error: OdysseyError | None = None
     """The error that ended the stream; None if it ended normally."""
@@ -213,7 +213,7 @@ class VideoPaused(_Happened):
 
 @attrs.frozen(kw_only=True)
 class LinkQualityChanged(_Happened):
-    """Video now arrives better or worse than before. At first, a link counts as good. Not over HLS.
+    """Video now arrives better or worse than before. At first, a link counts as good. Not reported over HLS.
 
     A decline is reported at once, an improvement after 10 s, with the worst figures of that time.
     """
@@ -223,11 +223,11 @@ class LinkQualityChanged(_Happened):
     problems: tuple[LinkProblem, ...] = ()
     """The problems; empty if the quality is good."""
     loss: float
-    """The share of packets that were lost on the way during the last seconds, repaired or not: 0 to 1."""
+    """The share of packets lost on the way during the last seconds, repaired or not: 0 to 1."""
     round_trip_ms: float | None = None
     """Round trip in ms; None if it is not known."""
     frozen_s: float
-    """How long the network held frames up during the last seconds, in s, including a freeze that lasts."""
+    """How long the network held frames up during the last seconds, in s, including a freeze that still lasts."""
     at: float
     """Time of the event, in s of `time.monotonic`."""
 

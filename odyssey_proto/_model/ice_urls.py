@@ -1,4 +1,4 @@
-"""Parses the URLs of ICE servers: which of them a connection can use, and why it cannot use the others.
+"""Parses the URLs of ICE servers, and says which of them a connection can use, and why not the others.
 
 No I/O: `odyssey_proto._net.webrtc.ice_servers` resolves the names and contacts the servers.
 """
@@ -49,7 +49,8 @@ def usable_servers(servers: Iterable[IceServer]) -> tuple[tuple[IceUrl, ...], tu
         servers: from ``/config`` or from a user; ``url`` counts as ``urls``.
 
     Returns:
-        The usable URLs in their order, each once, and one line for each one left out, without credentials.
+        The usable URLs in their order, each once, and the reasons why others are left out, one line each, without
+        credentials.
     """
     usable: list[IceUrl] = []
     left_out: list[str] = []

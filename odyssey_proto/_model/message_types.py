@@ -15,7 +15,7 @@ _ESCAPED: Final = re.compile(r"\\u00([0-7][0-9a-fA-F])")
 
 
 def note_type(error: MalformedMessageError, message: str | bytes) -> None:
-    """Note in ``error``, which reading ``message`` raised, the first type that its text names, in any spelling.
+    """Note in ``error``, raised by reading ``message``, the first type that the message names, in any spelling.
 
     >>> error = MalformedMessageError("Malformed message")
     >>> note_type(error, '{"type": "stream_started", "stream_id": "st-')

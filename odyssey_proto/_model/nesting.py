@@ -1,4 +1,4 @@
-"""Removes values from JSON text that are nested too deeply for recursive readers, such as Python's parser.
+"""Removes from JSON text the values nested too deeply for recursive readers, such as Python's parser.
 
 No field of the protocol is nested deeply, so only fields that nobody reads are lost.
 """

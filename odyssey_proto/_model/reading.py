@@ -1,7 +1,7 @@
 """Tolerant reading of what the service sends: from parsed JSON to `odyssey_models`.
 
-The rules are those of spec/README.md#what-a-reader-tolerates. It parses no text, and reads no requests: see
-`odyssey_proto._model.codec`. What it reports contains names and types, but no values, which could be secrets.
+The rules are those of spec/README.md#what-a-reader-tolerates. This module parses no text, and reads no requests:
+see `odyssey_proto._model.codec`. Its reports contain names and types, but no values, which could be secrets.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ _NONE: Final = type(None)
 _ABSENT: Final[Any] = object()
 _LARGEST_INTEGER: Final = 2**63
 _EXACT: Final = 2.0**53  # below it, a float that is an integer was written as one
-_HALF: Final = re.compile("[\ud800-\udfff]")  # of a character that is two in UTF-16: it cannot be encoded
+_HALF: Final = re.compile("[\ud800-\udfff]")  # of a surrogate pair: it cannot be encoded
 _INDEX: Final = re.compile(r"\[\d+\]")
 
 _Fault = tuple[str, str]
 """A fault: its path from the value read, and its description."""
 _Reader = Callable[[Any, "_Faults"], Any]
-"""Reads a value, and adds to the list the faults that it passed over."""
+"""Reads a value, and adds the faults that it passes over to the list."""
 _CHECK_EVERY: Final = 128  # rows
 
 
 class Doubled(dict[str, Any]):
-    """An object in whose text keys appeared twice."""
+    """An object in whose text keys appear more than once."""
 
     def __init__(self, data: Mapping[str, Any], doubled: frozenset[str]) -> None:
         super().__init__(data)
@@ -53,14 +53,14 @@ class DamagedText(str):
 
 
 class ShortList(list[Any]):
-    """A list without the rows that could not be read."""
+    """A list without the rows that could not be read, or were too many."""
 
     left_out: int = 0
     """Their number."""
 
 
 class _Faults(list[_Fault]):
-    """The faults of one value, as many as somebody will read.
+    """The faults of one value, at most as many as are reported.
 
     Args:
         check: called from time to time; an exception from it ends the reading.
@@ -105,7 +105,7 @@ def read(cls: type[T], data: object, check: Callable[[], object] | None = None) 
 
 
 def left_out(rows: object) -> int:
-    """Return how many rows of a list that was read are missing, because they could not be read."""
+    """Return how many rows of a list are missing because they could not be read, or were too many."""
     return rows.left_out if isinstance(rows, ShortList) else 0
 
 
@@ -162,7 +162,7 @@ def _read_text(value: Any, _: _Faults) -> str:
     if isinstance(value, DamagedText):
         raise UnreadableError(("", "the text is not UTF-8"))
     if type(value) is int:
-        return str(value)  # also if no float is as large
+        return str(value)  # even if no float is as large
     if not isinstance(value, float) or not math.isfinite(value):
         raise _wrong("str", value)
     return str(int(value) if abs(value) < _EXACT and value == int(value) else value)
@@ -189,7 +189,7 @@ def _read_number(value: Any, _: _Faults) -> float:
 
 
 def _number(value: Any, expected: str) -> int | float:
-    """Return a number, also from its text or from a boolean; never NaN, and never an infinite one."""
+    """Return ``value``, a number, a boolean or the text of a number, as a finite number."""
     number: int | float = value
     if isinstance(value, str):
         try:
@@ -279,7 +279,7 @@ def _kinds(hint: Any) -> tuple[type, ...]:
 
 
 def _reader_of_union(hint: Any) -> _Reader:
-    """Return a reader that prefers members of the value's own type, and takes the first that it fits."""
+    """Return a reader that takes the first member that fits, preferring those of the value's own type."""
     members = [(_reader(member), _kinds(member)) for member in get_args(hint) if member is not _NONE]
     nullable = len(members) < len(get_args(hint))
 

@@ -1,4 +1,4 @@
-"""Normalizes the URLs of signaling servers (spec/behaviour.md#signaling-address). No I/O."""
+"""Normalises the URLs of signaling servers (spec/behaviour.md#signaling-address). No I/O."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def normalise_url(url: str) -> str:
     """Return a signaling URL as ws(s), without a trailing slash; the default scheme is wss, or ws for loopback.
 
     Raises:
-        MalformedMessageError: it is not a valid signaling URL.
+        MalformedMessageError: ``url`` is not a valid signaling URL.
 
     >>> normalise_url("https://eu.example/s/"), normalise_url("127.0.0.1:8000"), normalise_url("eu.example")
     ('wss://eu.example/s', 'ws://127.0.0.1:8000', 'wss://eu.example')

@@ -1,6 +1,7 @@
-"""A simulation job as users get it: that of the protocol, with an error if all or part of it failed.
+"""A simulation job as users get it: the job of the protocol, plus an error if all or part of it failed.
 
-How the service runs jobs is not known here; its own words are shown unchanged, except for secrets.
+This module does not know how the service runs jobs: it quotes the service's own words, on one line and without
+secrets.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from typing import Final, Self
 
 import attrs
 import odyssey_models as wire
-from odyssey_models import SimulationJobStatus, SimulationStream  # types of what is inherited, for type hints
+from odyssey_models import SimulationJobStatus, SimulationStream  # types of inherited fields, for type hints
 
 from .._base.errors import SimulationFailedError
 from .._base.public_path import publish
@@ -17,7 +18,7 @@ from .._base.secrets import one_line
 
 __all__ = ["SimulationJobDetail", "failure"]
 
-_WRONG: Final = ("failed", "cancelled", "error")  # the status of a stream, from services that send one
+_WRONG: Final = ("failed", "cancelled", "error")  # the status of a failed stream, from services that send one
 _MOST_NAMED: Final = 10  # scripts
 
 
@@ -26,10 +27,11 @@ class SimulationJobDetail(wire.SimulationJobDetail):
     """A simulation job with its streams (Python types reference, "SimulationJobDetail")."""
 
     def raise_for_status(self) -> Self:
-        """Return the job, unless it or a stream of it failed or was cancelled; a job in progress is returned too.
+        """Return the job, also while in progress, unless it or one of its streams failed or was cancelled.
 
         Raises:
-            SimulationFailedError: it failed; the text has the service's reason and the scripts.
+            SimulationFailedError: the job failed or was cancelled, in whole or in part; the text gives the
+                service's reason and names the scripts.
         """
         error = failure(self)
         if error is not None:
@@ -42,7 +44,7 @@ def failure(job: wire.SimulationJobDetail, scripts: int | None = None) -> Simula
 
     Args:
         job: the job.
-        scripts: the number of scripts that it was given, if known: each makes a stream.
+        scripts: the number of scripts that the job was given, each of which makes a stream; None if unknown.
     """
     is_cancelled = job.status == SimulationJobStatus.CANCELLED
     has_failed = is_cancelled or job.status == SimulationJobStatus.FAILED

@@ -30,17 +30,17 @@ class SessionStats(Record):
     frames_lost: int
     """Frames that the network lost, in whole or in part, while connected; counted by timestamps."""
     frames_held: int
-    """Frames that arrived but were held back: they depend on lost frames and no keyframe had come yet, or this
-    machine was too slow to decode them."""
+    """Frames that arrived but were held back, because they depended on lost frames and no keyframe had come yet,
+    or because this machine was too slow to decode them."""
     gaps: int
     """Pauses of 1 s or more within a stream and losses of the connection; each gives a `GapEvent` as it ends.
-    If a stream has ended, only its gaps with such an event count."""
+    Once a stream has ended, only its gaps with such an event count."""
     gap_s: float
     """Total duration of these gaps in s, including a current one."""
     freezes: int
-    """Freezes: how often a picture stood for more than 150 ms longer than the interval of the frames, whatever the
-    reason (the network, a pause of the streamer, this machine). Pauses between streams do not count. Frames count
-    as they arrive: readers with ``pace="smooth"`` see fewer freezes."""
+    """Freezes: how often a picture stood still for over 150 ms longer than the interval of the frames, whatever
+    the reason (the network, a pause of the streamer, this machine). Pauses between streams do not count. Frames
+    count as they arrive: readers with ``pace="smooth"`` see fewer freezes."""
     freeze_s: float
     """Total duration of the freezes in s, each from one frame to the next, including a current one."""
     longest_freeze_s: float
@@ -62,7 +62,7 @@ class SessionStats(Record):
     packets_repaired: int
     """Lost RTP packets of video that were retransmitted on request."""
     packets_repeated: int
-    """RTP packets of video that had come before, or were no longer needed."""
+    """RTP packets of video that had already arrived, or were no longer needed."""
     keyframes_requested: int
     """How often a keyframe was requested."""
     bytes_received: int
@@ -72,13 +72,13 @@ class SessionStats(Record):
     target_delay_ms: float | None
     """How long ``frames(pace="smooth")`` delays the fastest frames, in ms; None without such a reader."""
     bandwidth_bps: float | None
-    """Estimated bandwidth of the path from the streamer, in bit/s: as far as packets show it. A stream that needs
-    less does not show all of it. None over HLS, and before enough packets came."""
+    """Estimated bandwidth of the path from the streamer, in bit/s, as far as the packets show it: a stream that
+    needs less does not show all of it. None over HLS, and before enough packets have come."""
     jitter_ms: float | None
     """Variation of the arrival times of frames, in ms (RFC 3550, 6.4.1); None before the second frame."""
     round_trip_ms: float | None
     """Round trip to the streamer in ms, measured on the control channel, including the streamer's time to
-    acknowledge. None before anything was sent there."""
+    acknowledge. None before anything has been sent there."""
     repair_ms: float | None
     """Time from the request for a lost packet to its arrival, in ms; None before one has come."""
     decode_ms: float | None

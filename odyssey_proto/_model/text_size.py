@@ -1,4 +1,4 @@
-"""How much text a message or an event has in it. It copies and encodes nothing."""
+"""The amount of text in a message or an event, counted without copying or encoding it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["text_size"]
 
 
 def text_size(thing: object) -> int:
-    """Return how many characters the texts of ``thing`` have, a model or an event, with those of its parts.
+    """Return how many characters all texts in ``thing``, a model or an event, and in its parts have together.
 
     >>> from .events import StreamStarted
     >>> text_size(StreamStarted(stream_id="st-1", applied_prompt="A cat", at=0.0))

@@ -20,7 +20,10 @@ Place: TypeAlias = Literal["signaling", "clientToStreamer", "streamerToClient"]
 
 @attrs.frozen(kw_only=True)
 class Exchange:
-    """One HTTP call and its answer. A handshake is shown when its WebSocket has closed, or once it is open."""
+    """One HTTP call and its answer.
+
+    An emulator shows a handshake when its WebSocket has closed; a client shows it once the WebSocket is open.
+    """
 
     method: str
     route: str
@@ -51,7 +54,7 @@ class Message:
     injected: bool = False
     """Whether a fault wrote it, or sloppiness changed it."""
     session_id: str = attrs.field(default="", repr=False)
-    """The session, if this is an emulator's; the client's observation does not know it."""
+    """The session, if an emulator shows the message; empty from a client, whose observation does not know it."""
 
 
 Seen: TypeAlias = Exchange | Message
@@ -60,7 +63,7 @@ Watcher: TypeAlias = Callable[[Seen], None]
 
 
 class Watchers:
-    """The watchers of one side of this process's traffic. True while there are any."""
+    """The watchers of one side of this process's traffic. True in a condition while there are any."""
 
     def __init__(self) -> None:
         self._watchers: list[Watcher] = []

@@ -1,7 +1,7 @@
 """The access token of one client: fetched when first needed, shared by all threads, renewed before it expires.
 
-It decides which thread fetches the token, which threads wait, and how long the token is valid. It does not make
-the request: the caller passes a function for that.
+This module decides which thread fetches the token, which threads wait, and how long the token is valid. It does
+not make the request: the caller passes a function for that.
 """
 
 from __future__ import annotations
@@ -47,14 +47,14 @@ class AccessToken:
         self.begin()
 
     def begin(self) -> None:
-        """Start with no lock held and no thread fetching: when created, and in the child of a fork."""
+        """Start with no lock held and no thread fetching: called on creation, and in the child of a fork."""
         self._changed = threading.Condition()
         self._fetching = False
 
     def get(self, call: Call, fetch: Callable[[], wire.TokenResponse]) -> Secret:
         """Return the token; ``fetch`` a new one if it has expired, unless another thread is already fetching one.
 
-        `wake` has to be called when the ``call`` is woken.
+        `wake` must be called when ``call`` is woken.
 
         Raises:
             MalformedMessageError: the answer contains no valid token.
@@ -94,7 +94,7 @@ class AccessToken:
             self._changed.notify_all()
 
     def _remaining(self, call: Call) -> float | None:
-        """Return the time left for the call, in s, or raise our own error."""
+        """Return the time left for the call, in s (None without a limit), or raise our own error."""
         try:
             return call.remaining()
         except OSError as exc:

@@ -1,8 +1,8 @@
 """The heads of HTTP answers, in the form that strict parsers read.
 
-The parsers of http.client and websocket-client break off at the first odd line. What comes after it, such as the
-length of the body, is lost to them, and they wait for more. This module reads a head as lenient clients do, and
-writes it as these parsers expect it. It waits for nothing itself, and does not know what the fields mean.
+The parsers of http.client and websocket-client stop at the first malformed line. They miss whatever comes after
+it, such as the length of the body, and wait for more. This module reads a head as lenient clients do, and writes
+it as these parsers expect it. It reads no socket itself, and does not act on what the fields say.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ class AnswerHead:
     """The head of one answer."""
 
     status: int
-    """The status."""
+    """The status code."""
     reason: bytes
     """The reason phrase."""
     version: bytes
     """1.0 or 1.1; later versions, which some servers write by mistake, count as 1.1."""
     fields: tuple[tuple[bytes, bytes], ...]
-    """The names and values of the fields. A field that may occur only once does; the first one counts."""
+    """The names and values of the fields. Of a field that must not be repeated, only the first one is kept."""
 
     def field(self, name: bytes) -> bytes | None:
         """Return the value of the field ``name`` (in lower case), or None."""
         return next((value for known, value in self.fields if known.lower() == name), None)
 
     def all(self, name: bytes) -> bytes:
-        """Return all values of the field ``name`` (in lower case), as one list."""
+        """Return all values of the field ``name`` (in lower case), joined by commas; b"" if there is none."""
         return b", ".join(value for known, value in self.fields if known.lower() == name)
 
     def without(self, name: bytes) -> Self:
@@ -56,7 +56,7 @@ class AnswerHead:
         return attrs.evolve(self, fields=tuple(each for each in self.fields if each[0].lower() != name))
 
     def text(self) -> bytes:
-        """Return the head as a server writes it, up to the empty line.
+        """Return the head as a server writes it, up to and including the empty line.
 
         >>> AnswerHead(200, b"OK", b"1.1", ((b"Date", b"today"),)).text()
         b'HTTP/1.1 200 OK\\r\\nDate: today\\r\\n\\r\\n'
@@ -67,14 +67,14 @@ class AnswerHead:
 
 
 def read_head(receive: Callable[[], bytes]) -> tuple[AnswerHead | None, bytes]:
-    """Read the head of an answer, and skip interim responses (100, 102, 103).
+    """Read the head of an answer, and skip interim responses (1xx, except 101).
 
     Args:
         receive: returns the next bytes of the stream, b"" at its end.
 
     Returns:
         The head, and the bytes read after it. The head is None if the stream ends too early, or brings something
-        other than HTTP or a head of more than 256 KiB: then all bytes read are returned unchanged.
+        other than HTTP or a head of more than 256 KiB: then the bytes are those read after the interim responses.
     """
     ahead, passed, searched = b"", 0, 0
     while True:
@@ -108,7 +108,7 @@ def _head(status: int, begins: re.Match[bytes], head: bytes) -> AnswerHead:
             known.append((name, value))
     _name_one_length(found)
     _unmix_codings(found)
-    # RFC 9110, 6.6.1, requires this of a recipient of an answer without a date; other code counts from it.
+    # RFC 9110, 6.6.1, requires this of a recipient of an answer without a date; other code calculates with it.
     found.setdefault(b"date", [(b"Date", formatdate(usegmt=True).encode())])
     return AnswerHead(
         status=status,
@@ -147,7 +147,7 @@ def _name_one_length(found: dict[bytes, list[tuple[bytes, bytes]]]) -> None:
 
 
 def _unmix_codings(found: dict[bytes, list[tuple[bytes, bytes]]]) -> None:
-    """Move codings of the transfer other than ``chunked`` to those of the content, which are undone after it."""
+    """Move transfer codings other than ``chunked`` to the content codings, which are undone after it."""
     for name, value in found.get(b"transfer-encoding", ()):
         *packed, last = (coding.strip() for coding in value.split(b","))
         if packed and last.lower() == b"chunked":

@@ -1,9 +1,9 @@
-"""One exchange with a server: its deadline, its aborts, and the sockets that it waits on. It opens none.
+"""One exchange with a server: its deadline, its aborts, and the sockets that it waits on. This module opens none.
 
 A timeout of the socket module limits one operation, but a server that drips bytes causes any number of them.
-So every operation gets the time that is left of its `Call`. Waking another thread requires shutting its socket:
-a call keeps a duplicate of the descriptor for this, which no library closes, wraps in TLS or reuses. Only Linux
-wakes every waiting thread, and on Windows Ctrl-C wakes none, so all waits are cut into turns.
+So every operation gets only the time that its `Call` has left. Waking another thread requires shutting down its
+socket: a call keeps a duplicate of the descriptor for this, which no library closes, wraps in TLS or reuses. Only
+Linux wakes every waiting thread, and on Windows Ctrl-C wakes none, so every wait is cut into short turns.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LONGEST_TIMEOUT_S: Final = 1e6  # the C library's timeouts overflow not far abo
 class Call:
     """One exchange with a server: its deadline, its aborts, and the sockets that it waits on.
 
-    Used in a ``with``; the aborting thread calls ``on_wake`` under a lock, so it must not block.
+    Used in a ``with``. The aborting thread calls ``on_wake`` under a lock, so ``on_wake`` must not block.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Call:
             self._on_wake()
 
     def remaining(self) -> float | None:
-        """Return the time left for the next operation, in s, above 0; None without a limit.
+        """Return the time left for the next operation, in s, always above 0; None without a limit.
 
         Raises:
             ConnectionAbortedError: the call was aborted.
@@ -104,7 +104,7 @@ class Call:
         return left
 
     def guard(self, *socks: socket.socket) -> None:
-        """Use these sockets from now on, and no others: an abort shuts them."""
+        """Guard these sockets from now on, and no others: an abort shuts them down."""
         # The family is for information only, and TLS inside TLS has none.
         lines = tuple(socket.fromfd(sock.fileno(), socket.AF_INET, socket.SOCK_STREAM) for sock in socks)
         with self._lock:
@@ -114,7 +114,7 @@ class Call:
             self.shut()
 
     def shut(self) -> None:
-        """Shut the sockets both ways: a waiting thread reads what has already arrived, and then its end."""
+        """Shut down the sockets in both directions: a waiting thread reads what has arrived, and then the end."""
         with self._lock:
             # A forked child shares the connections and must leave them alone.
             for line in self._lines if self._process == os.getpid() else ():
@@ -127,7 +127,7 @@ class Call:
         return (left is None or left > seconds) and not any(map(self._woken.wait, _turns(seconds)))
 
     def turns(self) -> Iterator[float]:
-        """Yield the length of each turn of one wait, in s; all take the rest of the call.
+        """Yield the length of each turn of one wait, in s; together they take the time that the call has left.
 
         Raises:
             ConnectionAbortedError: the call was aborted.
@@ -154,7 +154,7 @@ class Call:
 
 
 def _turns(seconds: float | None) -> Iterator[float]:
-    """Yield the turns into which a wait is cut, in s; without end for None."""
+    """Yield the turns into which a wait of ``seconds`` is cut, in s; endlessly for None."""
     while seconds is None or seconds > TURN_S:
         yield TURN_S
         seconds = None if seconds is None else seconds - TURN_S

@@ -1,7 +1,7 @@
-"""Content codings: from the body of an answer to what the server packed into it, within a limit.
+"""Content codings: unpacking the body of an answer, within a limit.
 
 A label and the body behind it need not agree: servers send names that are not codings, and label a plain body as
-packed. The body decides. It reads nothing from the network.
+packed. The body decides. This module reads nothing from the network.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _GZIP_MAGIC: Final = b"\x1f\x8b"
 _GZIP_BITS: Final = 31  # with the header and the checksum of gzip
 _ZLIB_BITS: Final = 15
 _RAW_BITS: Final = -15  # deflate without the header of zlib, as some servers send it
-_PIECE: Final = 16 * 1024  # bytes; the data after a member is copied, but never more than this
+_PIECE: Final = 16 * 1024  # bytes; the data after a gzip member is copied, but never more than this
 _JSON_OR_SDP: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:[\[{]|v=0)")
 _NO_TEXT: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f]")
 
@@ -50,7 +50,7 @@ def unpacked(body: bytes, label: str, limit: int) -> bytes:
     Args:
         body: the body as it arrived.
         label: the header; "" if it is absent.
-        limit: the most bytes that the result of each coding may have.
+        limit: the largest result of each coding, in bytes.
 
     Raises:
         MalformedMessageError: the body is damaged, too large (code ``too_large``), or packed in a way that was not
@@ -77,8 +77,8 @@ def unpacked_pieces(pieces: Iterator[bytes], label: str) -> Iterator[bytes]:
     """Undo the codings that ``label`` names while the body arrives; a body that is not packed stays unchanged.
 
     Raises:
-        MalformedMessageError: it is packed in a way that cannot be undone here; or it is damaged or cut short,
-            which the pieces raise.
+        MalformedMessageError: the body is packed in a way that cannot be undone here; or, raised while the pieces
+            are read, it is damaged or cut short.
     """
     codings = named_codings(label)
     if len(codings) > _MOST_CODINGS:
@@ -129,7 +129,7 @@ def too_large(limit: int) -> MalformedMessageError:
 
 
 def _is_plain(body: bytes) -> bool:
-    """Return whether a body that is labelled as packed is what the service sends: JSON or SDP."""
+    """Return whether a body that is labelled as packed is in fact what the service sends unpacked: JSON or SDP."""
     if _JSON_OR_SDP.match(body) is None or _NO_TEXT.search(body) is not None:
         return False
     try:
@@ -140,7 +140,7 @@ def _is_plain(body: bytes) -> bool:
 
 
 def _gunzipped(body: bytes, limit: int) -> bytes:
-    """Unpack all members; data after the last, often padding, is ignored."""
+    """Unpack all gzip members; data after the last one, often padding, is ignored."""
     whole = bytearray()
     at = 0
     while at < len(body) and (at == 0 or _GZIP_MAGIC.startswith(body[at : at + 2])):
@@ -158,12 +158,12 @@ def _inflated(body: bytes, limit: int) -> bytes:
 
 
 def _has_zlib_header(body: bytes) -> bool:
-    """Return whether the body begins with a header of zlib: it names the method 8 and is a multiple of 31."""
+    """Return whether the body begins with a zlib header, which names the method 8 and is a multiple of 31."""
     return len(body) > 1 and body[0] & 0x0F == zlib.DEFLATED and int.from_bytes(body[:2]) % 31 == 0
 
 
 def _unpack(body: bytes, at: int, bits: int, name: str, whole: bytearray, limit: int) -> int:
-    """Unpack the stream that begins ``at``, add it to ``whole``, and return where it ends.
+    """Unpack the stream that begins at ``at``, add it to ``whole``, and return where it ends.
 
     Some servers never finish a stream, or leave out its checksum: what it yielded is used, as with a plain body,
     whose reader notices if it is incomplete.

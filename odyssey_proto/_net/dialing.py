@@ -117,7 +117,7 @@ def dial(host: str, port: int, call: Call) -> socket.socket:
     """Connect to the first address of ``host`` that answers, within the call's time.
 
     Raises:
-        OSError: no address can be reached, or the name has none.
+        OSError: no address can be reached in time, the name has none, or the call was aborted.
     """
     addresses = _in_turns(look_up(host.strip("[]"), port, call))
     with _Attempts(call) as attempts:
@@ -134,7 +134,7 @@ def dial(host: str, port: int, call: Call) -> socket.socket:
 
 
 _lags: Final[dict[int, Deadline]] = {}
-"""Until when a family of addresses is tried second: it lost a race."""
+"""For each family of addresses that lost a race: until when it is tried second."""
 
 
 def _in_turns(addresses: Iterable[Any]) -> list[Any]:
@@ -148,14 +148,14 @@ def _in_turns(addresses: Iterable[Any]) -> list[Any]:
 
 
 class _Attempts:
-    """The connects of one race. At its end, those that have not won are closed."""
+    """The attempts of one race to connect. At its end, those that have not won are closed."""
 
     def __init__(self, call: Call) -> None:
         self._call = call
         self._running: list[socket.socket] = []
         self._selector = selectors.DefaultSelector()
         self.failure: OSError = socket.gaierror(socket.EAI_NONAME, "The name has no address")
-        """Why none has won: the last failure, or rather a refusal, which shows that a host is there."""
+        """Why none has won: the first refusal, which shows that a host is there, or else the last failure."""
 
     def __enter__(self) -> Self:
         return self
@@ -169,7 +169,7 @@ class _Attempts:
     def begin(self, family: int, kind: int, protocol: int, _: str, address: Any) -> bool:
         """Begin to connect to an address of `socket.getaddrinfo`; return False if that fails at once.
 
-        It raises the same as `winner`.
+        It raises the same as `winner`, and the system's error if it lacks resources for a socket.
         """
         self._call.remaining()
         try:
@@ -197,7 +197,7 @@ class _Attempts:
     def winner(self, until: Deadline | None = None) -> socket.socket | None:
         """Wait for a connect to succeed, and return its socket; it then belongs to the caller.
 
-        Return None if all have failed; with ``until``, also when one fails, and when that time is over.
+        Return None if all have failed; with ``until``, also as soon as one fails, or when that time is over.
 
         Raises:
             ConnectionAbortedError: the call was aborted.
@@ -245,8 +245,8 @@ class _Attempts:
 def is_on_its_way(sock: socket.socket) -> bool:
     """Return whether the system would still use the route of ``sock``, a connected socket, to its other end.
 
-    It would not if the address of this machine has changed, or another network is preferred now. Then nothing
-    reports that packets from the old address are lost.
+    It would not if the address of this machine has changed, or if another network is now preferred. In that case
+    nothing reports that packets from the old address are lost.
     """
     line = getattr(sock, "socket", sock)  # TLS inside TLS has no address of its own
     try:

@@ -1,6 +1,6 @@
 """Turning exceptions of libraries and of the system into errors for the user: one short line, without secrets.
 
-It opens and reads nothing. The meaning of refusals is in `odyssey_proto.core.refusals`.
+This module opens and reads nothing. The meaning of refusals is in `odyssey_proto.core.refusals`.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class ProxyRefusalError(SettingError):
 
 
 class ProxyTroubleError(OSError):
-    """A proxy is not reached, or does not answer as one; its cause says why."""
+    """A proxy cannot be reached, or does not answer as a proxy; the exception's cause says why."""
 
     def __init__(self, host: str, port: int) -> None:
         super().__init__()
@@ -175,7 +175,7 @@ def connection_error(
 
     Its cause is the system's own error at the bottom of ``exc``, if any: the errors of libraries quote URLs and
     the server's words. For the same reason, raise it outside the ``except``, so that ``exc`` is not its context.
-    ``asked`` is the name of the operation in the text, if it is not ``operation``.
+    ``asked`` is the name of the operation in the text, if it differs from ``operation``.
     """
     if call.aborted:
         return OdysseyConnectionError(
@@ -197,7 +197,7 @@ def connection_error(
     root = None if isinstance(exc, _BAD_ADDRESS) else next(filter(_is_original, chain), None)
     subject = root or exc
     failure = next(row for row in _FAILURES if isinstance(subject, row.kinds))
-    # A lookup that cannot read the system's files fails in other words, which depend on the system's plugins.
+    # A lookup that cannot read the system's files fails with another error, which depends on the system's plugins.
     if is_shortage(subject) or (failure.code in ("unknown_host", "unreachable") and out_of_descriptors()):
         short = no_resources(subject)
         short.operation = operation
@@ -226,7 +226,7 @@ def connection_error(
     error = failure.error(
         f"{asked or operation}: {text}", code=failure.code, operation=operation, recoverable=recoverable
     )
-    # The frames of urllib3 hold headers, bodies and addresses, and what reports crashes shows local variables.
+    # The frames of urllib3 hold headers, bodies and addresses, and crash reporters show local variables.
     error.__cause__ = alone(root) if isinstance(root, OSError) else None
     return error
 
@@ -237,7 +237,7 @@ def proxy_refusal(
     """Return the error for a proxy that answers a request for ``host`` itself, with a refusal.
 
     A refused password is never sent again: some proxies lock an account after a few attempts. ``challenge`` is
-    the ``Proxy-Authenticate`` of its answer.
+    the ``Proxy-Authenticate`` of the proxy's answer.
     """
     said = one_line(f"{status} {reason}")
     ways = dict.fromkeys(map(str.lower, _WAYS.findall(challenge)))
@@ -246,7 +246,7 @@ def proxy_refusal(
         text = f"the proxy {proxy} asks for {named} ({said}), and only Basic is supported: ask who runs it"
         text += ", or set a proxy that speaks to it for you, such as cntlm"
     elif status == http.HTTPStatus.PROXY_AUTHENTICATION_REQUIRED:
-        text = f"the proxy {proxy} requires a user and a password, or refuses those that it was given ({said})"
+        text = f"the proxy {proxy} requires a user and a password, or refused those that it was given ({said})"
         text += ": check HTTPS_PROXY or HTTP_PROXY, which are like http://user:password@host:3128"
     elif status < http.HTTPStatus.INTERNAL_SERVER_ERROR:
         text = f"the proxy {proxy} does not connect to {host} ({said}): ask who runs it, or set NO_PROXY"
@@ -278,7 +278,7 @@ def _host(url: str) -> str:
 
 
 def _is_original(exc: BaseException) -> bool:
-    # urllib3's IncompleteRead is both, and the only exception for a truncated body.
+    # urllib3's IncompleteRead is also one of its wrappings, but it is the only exception for a truncated body.
     return isinstance(exc, http.client.IncompleteRead) or not isinstance(exc, (*_WRAPPINGS, ProxyTroubleError))
 
 

@@ -1,7 +1,8 @@
-"""The sessions that this process holds, over all clients: what to check when an account has no session left.
+"""The sessions that this process holds, across all clients: what to check when an account has no session left.
 
-Only weak references and hashes of keys are kept. It ends no session. In the child of a fork, those of its parent
-are known too: the parent may have connected before it forked by mistake, and keep a session that the child wants.
+Only weak references and hashes of keys are kept. This module ends no session. In the child of a fork, the sessions
+of its parent are known too: by mistake, the parent may have connected before it forked, and so hold a session that
+the child wants.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def reminder(api: ServiceApi, *more: str) -> str | None:
 
     Args:
         api: the calls of the client that wants another session.
-        more: other ways to end those of another client.
+        more: further ways, as text, to end the sessions of another client.
     """
     wanted = account(api)
     same = [held for held in _held if held.account == wanted]

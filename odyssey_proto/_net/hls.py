@@ -1,7 +1,8 @@
 """Reading a broadcast over HLS: playlists and segments come over our own HTTP; PyAV parses and decodes them.
 
 A segment arrives as a whole, and its frames are passed on at the pace of the video. Everything runs on one thread,
-which `HlsReader.close` ends at once, whatever the network does. It does not reconnect. See spec/behaviour.md#hls.
+which `HlsReader.close` ends at once, whatever the network does. The reader does not reconnect. See
+spec/behaviour.md#hls.
 """
 
 from __future__ import annotations
@@ -50,15 +51,15 @@ _LONGEST_WITHOUT_FRAMES_S: Final = 30.0  # without a frame; after that the broad
 _SEGMENTS_MISSED: Final = 2  # target durations without a new segment; after that it counts as lost too
 _TARGET: Final = re.compile(rb"#EXT-X-TARGETDURATION:\s*(\d{1,3})\b")
 _BEFORE_MARK: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s{0,64}(?=#EXTM3U)")
-_LOOKED_AT: Final = 64 * 1024  # bytes of a segment, which include the size of its pictures
+_LOOKED_AT: Final = 64 * 1024  # bytes at the start of a segment, which include the size of its pictures
 _MOST_LAG_S: Final = 1.0  # behind the pace; after that the pace starts afresh
 _GONE: Final = (404, 410)
 _REMOVED: Final = (401, 403, *_GONE)  # of a segment: stores refuse files that they no longer have
-_MOST_REMOVED_AT_FIRST: Final = 2  # segments; if there are more, it is the stream that is gone
+_MOST_REMOVED_AT_FIRST: Final = 2  # segments; if more are missing, the stream itself is gone
 _INSISTENCE: Final = 2  # target durations for which a failed request for a file is retried
 _UNKNOWN_TARGET_S: Final = 1.0  # before the first playlist
-_PAUSES_S: Final = (0.2, 0.6, 1.0)  # before each repetition; the last for all others
-# If these were on, ffmpeg would treat our files as its own connections.
+_PAUSES_S: Final = (0.2, 0.6, 1.0)  # before each repetition; the last one before all later ones
+# With the first two on, ffmpeg would treat our files as its own connections.
 # The whitelist lets no decoder run before ours, which limits the size of pictures; so there is nothing to analyse.
 _OPTIONS: Final = {"http_persistent": "0", "http_multiple": "0", "codec_whitelist": "none", "analyzeduration": "1"}
 _READS_BROKEN_TEXT: Final = 19  # the first PyAV that reads metadata that is not UTF-8 by default
@@ -71,10 +72,11 @@ class HlsReader:
         url: the address of the playlist.
         http: for all requests.
         clock: for the pace.
-        abort: ends all requests; `close` does so too.
+        abort: ends all requests; `close` aborts it.
         on_frame: called with each frame and the time at which it is due (s of the clock), on the reader's thread.
         max_pixels: the largest width × height of a picture, in px.
-        on_end: called once, on the same thread, with None at the end of the broadcast or the error that broke it.
+        on_end: called at most once, on the same thread, with None at the end of the broadcast or the error that
+            broke it; not before the first frame (`open` then raises), and not after `close`.
 
     Raises:
         OdysseyConfigError: the address is not an http or https address.
@@ -171,7 +173,7 @@ class HlsReader:
                     )
                 video = container.streams.video[0].codec_context
                 video.options = {"max_pixels": str(self._max_pixels)}
-                video.thread_count = 1  # a fork would take threads from the decoder
+                video.thread_count = 1  # a forked child would lack the decoder's threads
                 self._check_size(video.width, video.height)
                 self._show(container)
                 malformed = ""
@@ -188,7 +190,7 @@ class HlsReader:
             )
 
     def _why_nothing(self) -> OdysseyError | None:
-        """Return why ffmpeg found no stream, if the reason was not in its input."""
+        """Return why ffmpeg found no stream, unless its input was the reason; None after the first frame."""
         return None if self._opened.done() else self._failure or self._variant_failure
 
     def _check_size(self, width: int, height: int) -> None:
@@ -241,7 +243,7 @@ class HlsReader:
         return io.BytesIO()
 
     def _look_for_news(self, body: bytes | bytearray) -> None:
-        """Check a playlist for new segments; a stream without new ones is lost."""
+        """Check a playlist for new segments; raise an error if there have been none for too long."""
         if not body.startswith(MARK) or b"#EXT-X-ENDLIST" in body:
             return
         if (target := _TARGET.search(body)) is not None:
@@ -271,7 +273,7 @@ class HlsReader:
         )
 
     def _insist(self, url: str, options: dict[str, str]) -> tuple[bytes | bytearray, str]:
-        """Return the file, and the address that gave it; a temporary failure does not end the stream yet."""
+        """Return the file, and the address that gave it; for a while, repeat a request that fails temporarily."""
         self._check(url)
         self._stop.wait(self._playlists.wait_s(url))
         deadline = Deadline(_INSISTENCE * (self._target_s or _UNKNOWN_TARGET_S), self._clock)
@@ -288,13 +290,16 @@ class HlsReader:
     def _check(self, url: str) -> None:
         if not _is_web(url):
             raise MalformedMessageError(
-                f"{_OPERATION}: the playlist names something that is encrypted or not an http or https address",
+                f"{_OPERATION}: the playlist names an encrypted file, or an address that is not http or https",
                 code="malformed",
                 operation=_OPERATION,
             )
         if self._clock.now() - self._frame_at > _LONGEST_WITHOUT_FRAMES_S:
             raise OdysseyConnectionError(
-                f"{_OPERATION}: no video for {_LONGEST_WITHOUT_FRAMES_S:g} s", code="peer_lost", recoverable=True
+                f"{_OPERATION}: no video for {_LONGEST_WITHOUT_FRAMES_S:g} s",
+                code="peer_lost",
+                operation=_OPERATION,
+                recoverable=True,
             )
 
     def _fetch(self, url: str, options: dict[str, str]) -> tuple[bytes | bytearray, str]:
@@ -308,7 +313,9 @@ class HlsReader:
                     body += piece
                     if is_too_large(body, HLS_SEGMENT_MOST_BYTES):
                         raise MalformedMessageError(
-                            f"{_OPERATION}: a file is larger than {len(body) >> 20} MiB", code="too_large"
+                            f"{_OPERATION}: a file is larger than {len(body) >> 20} MiB",
+                            code="too_large",
+                            operation=_OPERATION,
                         )
         except OdysseyError as error:
             if not self._is_playlist(url) and self._is_removed(error):
@@ -351,7 +358,7 @@ def check_address(url: str) -> None:
 
 
 def _from_its_mark(body: bytes | bytearray) -> bytes | bytearray:
-    """Return a playlist from its mark on, which ffmpeg expects first; anything else unchanged.
+    """Return a playlist from its mark on, which ffmpeg expects at the start; return anything else unchanged.
 
     >>> _from_its_mark(b"\\xef\\xbb\\xbf\\n#EXTM3U"), _from_its_mark(b"\\n#")
     (b'#EXTM3U', b'\\n#')
@@ -361,9 +368,9 @@ def _from_its_mark(body: bytes | bytearray) -> bytes | bytearray:
 
 
 def _anchored(body: bytes | bytearray, url: str) -> bytes | bytearray:
-    """Return a playlist that was fetched from ``url`` with absolute addresses; anything else unchanged.
+    """Make the addresses in a playlist that was fetched from ``url`` absolute; return anything else unchanged.
 
-    ffmpeg does not learn of redirects and would take relative addresses as relative to the first one.
+    ffmpeg does not learn of redirects, and would take relative addresses as relative to the original address.
     """
     if not body.startswith(MARK):
         return body

@@ -1,7 +1,7 @@
 """The playlists of one broadcast: which addresses they may have, and how large and how frequent they may be.
 
 FFmpeg follows a playlist that names itself, or names playlists that name playlists, without end. In HLS (RFC 8216)
-there are two levels: a playlist of variants, and playlists of segments. It fetches nothing.
+there are two levels: a playlist of variants, and playlists of segments. This module fetches nothing.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ _VARIANT: Final = (b"#EXT-X-STREAM-INF", b"#EXT-X-I-FRAME-STREAM-INF", b"#EXT-X-
 ADDRESS: Final = re.compile(rb'\bURI="([^"]*)"')
 """An address in a tag: another playlist, a header, a key."""
 _ENDS_OF_LINES: Final = (b"\n", b"\r", b"\0")  # as FFmpeg sees them
-_MARK_WITHIN_BYTES: Final = 128  # of a playlist, which contain its mark
+_MARK_WITHIN_BYTES: Final = 128  # the first ones of a playlist, which contain its mark
 
 
 def is_too_large(body: bytes | bytearray, segment_limit: int) -> bool:
-    """Return whether a body that is still arriving is too large: a playlist may be smaller than a segment."""
+    """Return whether a body that is still arriving is too large: the limit for a playlist is below a segment's."""
     return len(body) > (HLS_PLAYLIST_MOST_BYTES if MARK in body[:_MARK_WITHIN_BYTES] else segment_limit)
 
 
 def check_size(url: str, body: bytes | bytearray) -> None:
-    """Check how much a playlist that came from ``url`` makes of itself.
+    """Check how large a playlist that came from ``url`` becomes once its addresses are absolute.
 
-    Each line may be an address that is relative to that of the playlist, which a server can make long.
+    Each line may be an address that is relative to the playlist's own, which a server can make long.
 
     Raises:
-        MalformedMessageError: it has too many lines, or they become too long.
+        MalformedMessageError: it has too many lines, or its addresses become too long in total.
     """
     lines = max(map(body.count, _ENDS_OF_LINES)) + 1
     if lines > HLS_PLAYLIST_MOST_LINES:
@@ -53,7 +53,7 @@ def check_size(url: str, body: bytes | bytearray) -> None:
     length = (lines + body.count(b'URI="')) * len(folder) + body.count(b'URI=""') * len(url)
     if length > HLS_ADDRESSES_MOST_BYTES:
         most = HLS_ADDRESSES_MOST_BYTES >> 20
-        raise _refused(f"the addresses in a playlist have more than {most} MiB", "too_large")
+        raise _refused(f"the addresses in a playlist take more than {most} MiB", "too_large")
 
 
 class Playlists:
@@ -83,7 +83,8 @@ class Playlists:
         """Take a playlist that came for ``url``.
 
         Raises:
-            MalformedMessageError: it is too large, comes in place of a segment, or names one where it must not.
+            MalformedMessageError: it is too large, comes in place of a segment, or names a playlist where it must
+                not.
         """
         check_size(url, body)
         url = urldefrag(url).url

@@ -1,7 +1,7 @@
 """HTTP exchanges over requests: sending, following redirects, reading, retrying, and collecting answers.
 
-Every HTTP request of the library goes through here: REST, WHEP and downloads alike. It waits in no queue, keeps no
-cookies, and does not know what the answers are for. What it repeats, and when, is in
+Every HTTP request of the library goes through here: REST, WHEP and downloads alike. This module has no queue,
+keeps no cookies, and does not know what the answers are for. What it repeats, and when, is in
 spec/behaviour.md#repeating-calls. `redirects` decides where a request may go.
 """
 
@@ -53,7 +53,7 @@ _REPEAT_AFTER_S: Final = (0.2, 0.6)  # before each repetition
 _PASSING: Final = frozenset({None, 502, 503, 504})  # no answer, or that of a service being restarted
 _TOO_MANY: Final = 429  # repeated only if the service says when
 _LONGEST_PAUSE_S: Final = 60.0  # if the service demands a longer pause, the call is not repeated
-_JITTER: Final = 0.25  # the largest part of the pause to add, so that clients that failed together return apart
+_JITTER: Final = 0.25  # the largest part of the pause to add, so that clients that failed together come back apart
 _MOST_JITTER_S: Final = 2.0
 
 
@@ -81,14 +81,14 @@ class HttpRequest:
     collected: bool = True
     """Whether `answers` collects the answer."""
     most_bytes: int = SMALL_ANSWER_MOST_BYTES
-    """The largest answer to it, unpacked."""
+    """The largest answer to the request, unpacked, in bytes."""
 
 
 class HttpClient:
     """The resources of a client for all its requests: idle connections, and an abort that ends running requests.
 
     Any thread may call any method. Each request belongs to a `Call`, which has the deadline and the aborts. In the
-    child of a fork it starts afresh, with connections of its own.
+    child of a fork, the client starts afresh, with connections of its own.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -101,7 +101,7 @@ class HttpClient:
         _clients.add(self)
 
     def _begin(self) -> None:
-        """Start with no connection and no lock held: when created, and in the child of a fork."""
+        """Start with no connection and no lock held: called on creation, and in the child of a fork."""
         self._abort = Abort()
         self._adapter = Adapter(pool_maxsize=_KEPT_PER_HOST)
         if self._closed:
@@ -128,7 +128,7 @@ class HttpClient:
     ) -> Call:
         """Return a call, for a ``with``, that the deadline, ``abort`` or closing this client ends.
 
-        So does the end of the work that it is part of (`errands`).
+        It also ends if the work that it is part of is abandoned (`errands`).
         """
         return Call(deadline, self._abort, abort, errands.current_abort(), on_wake=on_wake)
 
@@ -149,7 +149,7 @@ class HttpClient:
         return self.follow(request, call)[0]
 
     def follow(self, request: HttpRequest, call: Call) -> tuple[HttpAnswer, str]:
-        """Do the same as `exchange`, and return the address that gave the final answer, too."""
+        """Do the same as `exchange`, and also return the address that gave the final answer."""
         began = self._clock.now()
         failure: OdysseyError | None = None
         route = _route(request)
@@ -290,7 +290,7 @@ def _drain(response: requests.Response, call: Call) -> None:
 
 
 def _read_body(response: requests.Response, limit: int) -> bytes:
-    """Read the body to its end and decompress it, up to ``limit`` bytes; it never holds more of each coding.
+    """Read the body to its end and decompress it; neither it nor the result of a coding may exceed ``limit``.
 
     It raises `MalformedMessageError`, and the exceptions in `failures.NETWORK_ERRORS`.
     """
@@ -350,7 +350,7 @@ def _pause(exc: OdysseyError, least: float | None) -> float | None:
 def demanded_pause(exc: OdysseyError, least: float) -> float | None:
     """Return the time to wait before the next request after ``exc``, in s; None if the service demands too much.
 
-    It is at least ``least`` s, all that the service demands, and a little more at random.
+    It is at least ``least`` s and at least what the service demands, plus a little at random.
     """
     wanted = exc.retry_after or 0.0
     if wanted > _LONGEST_PAUSE_S:
@@ -368,7 +368,7 @@ _collected: contextvars.ContextVar[list[HttpAnswer] | None] = contextvars.Contex
 
 @contextlib.contextmanager
 def answers() -> Iterator[list[HttpAnswer]]:
-    """Collect all answers, refusals included, to the calls of this thread, except those for tokens."""
+    """Collect all answers to the calls of this thread within a ``with``, refusals included, except for tokens."""
     collected: list[HttpAnswer] = []
     token = _collected.set(collected)
     try:

@@ -1,8 +1,8 @@
 """The logs of the libraries beneath this one, without secrets: they quote addresses with their queries, and SDP.
 
 A program that calls ``logging.basicConfig(level=logging.DEBUG)`` gets them all. A filter of a logger does not see
-what its children log, so each logger that emits has its own. Records about the requests of other code stay as they
-are. What this library itself logs has no secrets in the first place.
+what its children log, so each logger that emits gets a filter of its own. Records about the requests of other code
+stay as they are. What this library itself logs has no secrets in the first place.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["without_secrets"]
 
-# Those that may quote the address of a request, or its headers.
+# The loggers that may quote the address of a request, or its headers.
 _OF_REQUESTS: Final = (
     "requests_mock.adapter",
     "responses",
@@ -71,7 +71,7 @@ class _WithoutSecrets(logging.Filter):
 
 
 def _redacted(text: str) -> str:
-    """Return ``text`` without secrets; an address of ours may have any character but blanks in its query."""
+    """Return ``text`` without secrets; the query of one of our addresses may have any character but blanks."""
     return _QUERY.sub("?…", redact(text))
 
 

@@ -1,6 +1,6 @@
-"""Shows what the clients of this process send and receive to watchers: the checks of a service.
+"""Shows watchers, such as the checks of a service, what the clients of this process send and receive.
 
-A watcher changes nothing, and costs nothing while there is none. The emulator has its own observation.
+Watchers change nothing, and without them this module costs nothing. The emulator has its own observation.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def show_exchange(
         url: where it was sent.
         request_headers, request_body: the request.
         status, headers, body: the answer; the body is None if it is not read here.
-        tap: that of the client, whose watchers see it, too.
+        tap: the client's tap, whose watchers see the call too.
     """
     if not _watchers and (tap is None or not tap.shows_text):
         return
@@ -63,7 +63,7 @@ def show_exchange(
 
 
 def show_message(place: Place, text: str | bytes, user_agent: str, *, from_client: bool, tap: Tap) -> None:
-    """Show a message of a session, if anybody watches; ``tap`` is that of the session."""
+    """Show a message of a session, if anybody watches; ``tap`` is the session's."""
     if _watchers or tap.shows_text:
         _show(Message(place=place, from_client=from_client, text=text, user_agent=user_agent), tap)
 

@@ -1,4 +1,4 @@
-"""A limit of events per second, with room for a burst. It neither waits nor drops anything."""
+"""A limit of events per second, with room for a burst. This module neither waits nor drops anything."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Pace:
 
     Args:
         per_s: the rate, in s⁻¹.
-        burst: how much may come at once.
+        burst: how many events may come at once.
         clock: the source of the time.
     """
 
@@ -25,10 +25,10 @@ class Pace:
         self._per_s = per_s
         self._burst_s = burst / per_s
         self._clock = clock
-        self._full_at = clock.now()  # when all that has come would have come at the rate
+        self._full_at = clock.now()  # when all events so far would have come at this rate
 
     def take(self) -> float:
-        """Count one, and return by how many s it came too early; 0 if it did not."""
+        """Count one event, and return by how many s it came too early; 0 if it did not."""
         now = self._clock.now()
         self._full_at = max(self._full_at, now) + 1 / self._per_s
         early_s = self._full_at - now - self._burst_s

@@ -1,4 +1,7 @@
-"""The proxies that the environment names, and the system's own on Windows and macOS. It connects to none."""
+"""The proxies that the environment names, and the system's own on Windows and macOS.
+
+This module connects to none of them.
+"""
 
 from __future__ import annotations
 
@@ -36,22 +39,22 @@ class Proxy:
     host: str
     port: int
     source: str
-    """The variable that names it, or words for it."""
+    """The variable that names it, or a phrase for another setting."""
     userinfo: str = attrs.field(default="", repr=False)
     """The user and the password, escaped, in the form that they have in an address; empty if there are none."""
 
     @classmethod
     def of(cls, text: str, source: str) -> Proxy:
-        """Parse the address of a proxy; without a scheme, it is that of an http proxy.
+        """Parse the address of a proxy; an address without a scheme is that of an http proxy.
 
         Raises:
-            SettingError: it cannot be used.
+            SettingError: the address cannot be used.
         """
         parts = _split(text if "://" in text else f"http://{text}")
         if parts is None:
             raise SettingError(
-                f"{source} is not like http://host:3128, or http://user:password@host:3128 with special "
-                "characters of the password written like %40",
+                f"{source} must be like http://host:3128 or http://user:password@host:3128, with special "
+                "characters in the password escaped, such as @ as %40",
                 "proxy",
             )
         scheme = "socks5h" if parts.scheme == "socks" else parts.scheme  # as the settings of desktops write it
@@ -63,7 +66,7 @@ class Proxy:
 
     @property
     def name(self) -> str:
-        """Its host and port, for texts."""
+        """Its host and port, for use in texts."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @property
@@ -87,7 +90,7 @@ def _split(url: str) -> SplitResult | None:
         usable = bool(parts.hostname) and parts.port != 0
     except ValueError:
         return None
-    # A password with # or / that is not escaped ends the part that it belongs to.
+    # An unescaped # or / in a password ends the part of the address that the password belongs to.
     return parts if usable and "@" not in f"{parts.path}{parts.query}{parts.fragment}" else None
 
 
@@ -96,7 +99,7 @@ def _escaped(text: str) -> str:
 
 
 def proxy_for(url: str) -> Proxy | None:
-    """Return the proxy for an http(s) address, or None: this machine is always reached directly.
+    """Return the proxy for an http(s) address, or None if there is none; this machine is always reached directly.
 
     Raises:
         SettingError: the environment names a proxy that cannot be used.
@@ -113,7 +116,7 @@ def proxy_for(url: str) -> Proxy | None:
 
 
 def _is_excepted(host: str) -> bool:
-    """Return whether ``NO_PROXY`` names a host in a form that only other programs know.
+    """Return whether ``NO_PROXY`` names a host in a form that other programs know, but requests does not.
 
     These are ``*.example.org``, a list with blanks in place of commas, ``[2001:db8::1]`` and ``2001:db8::/32``.
     """

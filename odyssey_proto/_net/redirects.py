@@ -36,12 +36,12 @@ __all__ = [
 ]
 
 SHORTEST_SECRET: Final = 8
-"""The least length of a secret that is searched for in the words of others, in characters."""
+"""The least length, in characters, of a secret that is searched for in the words of a server."""
 _MOVED: Final = frozenset({301, 302, 303, 307, 308})
 # RFC 9110 lets clients turn these into GET, which would ask for something else.
 _MADE_GET: Final = {301: ("POST",), 302: ("POST",), 303: ("POST", "DELETE")}
 _PORTS: Final = {"http": 80, "https": 443}
-# Letters of any script, and what names, IPv6 addresses and their zones are written with.
+# Letters of any script, and the other characters of names, IPv6 addresses and their zones.
 _HOST: Final = re.compile(r"[\w.:%~-]{1,253}")
 _SAFE: Final = string.punctuation  # whatever can travel stays unchanged; a signature may cover the spelling
 
@@ -58,7 +58,7 @@ class Reach(enum.Enum):
 
 
 class Route:
-    """The way of one request, from its own address through all redirects.
+    """The route of one request, from its own address through all redirects.
 
     Args:
         url: the http or https address of the request.
@@ -111,7 +111,7 @@ class Route:
 
 
 def as_sent(url: str) -> str:
-    """Return the path and the query of ``url`` as the request line has them: as they were given, byte by byte.
+    """Return the path and the query of ``url`` as the request line has them: as they were given, byte for byte.
 
     Libraries rewrite them (``%2f`` as ``%2F``, ``%7e`` as ``~``). Only characters that cannot travel are quoted
     here.
@@ -124,9 +124,9 @@ def as_sent(url: str) -> str:
 
 
 def resolved(url: str, location: str) -> str | None:
-    """Return the address that a ``Location`` from ``url`` names, or None.
+    """Return the address that a ``Location`` from ``url`` names, or None if it names no usable one.
 
-    It has no fragment, and no user of its own.
+    The result has no fragment, and no user or password that ``url`` does not have.
 
     >>> resolved("https://here.example/a/b?c", "d"), resolved("https://here.example/", "https://[")
     ('https://here.example/a/d', None)
@@ -208,7 +208,9 @@ def _is_downgrade(here: str, there: str) -> bool:
 
 
 def is_same_origin(here: str, there: str) -> bool:
-    """Return whether the origins of two addresses are the same, or differ in that the second is https.
+    """Return whether two addresses have the same origin, or differ only by a step from http to https.
+
+    For such a step, both must be on their default ports.
 
     >>> is_same_origin("http://here.example/a", "https://HERE.example:443/b")
     True
@@ -222,7 +224,7 @@ def is_same_origin(here: str, there: str) -> bool:
 
 
 def _carries(url: str, token: str) -> bool:
-    """Return whether ``url`` has ``token`` as a value of its query, or as a part of its path."""
+    """Return whether ``url`` has ``token`` as a value in its query, or as a segment of its path."""
     parts = urlsplit(url)
     values = [value for _, value in parse_qsl(parts.query.replace("+", "%2B"))]
     return bool(token) and token in (*values, *map(unquote, parts.path.split("/")))

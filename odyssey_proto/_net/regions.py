@@ -2,8 +2,8 @@
 
 No call fails because regions are unknown.
 
-A latency is the time from the sending of a ping, on an open connection, to the head of its final answer, which may
-have any status below 400.
+A latency is the time from sending a ping, on an open connection, to the head of its final answer, which may have
+any status below 400.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ __all__ = ["LISTING_TIMEOUT_S", "UNREACHED_MS", "Regions"]
 log = logging.getLogger("odyssey_proto.http")
 
 LISTING_TIMEOUT_S: Final = 2.0
-"""The time limit for the list: without it the service may choose a distant region, but there is a session."""
+"""The time limit for the list, in s. Without the list there is still a session, perhaps in a distant region."""
 _OPERATION: Final = "GET /regions"
 UNREACHED_MS: Final = 9999
-"""The latency reported for a region that does not answer in time."""
+"""The latency, in ms, reported for a region that does not answer in time."""
 _PING_TIMEOUT_S: Final = 1.0  # for all regions together
 _REFUSED: Final = 400  # from this status on, a ping has failed
 _PINGED_AT_MOST: Final = 32  # regions; each needs a thread
@@ -55,7 +55,7 @@ class Regions:
     def latencies_ms(
         self, list_regions: Callable[[], list[wire.Region]], deadline: Deadline, call: Call
     ) -> dict[str, int]:
-        """Return the round trip to each region in ms, 9999 for one that took longer than 1 s.
+        """Return the round trip to each region in ms, 9999 for one that gave no answer within 1 s.
 
         ``list_regions`` requests the list within ``call``; pinging takes until ``deadline`` at most. The result is
         empty if the list is not available, and the next call requests it again; a success is kept.
@@ -90,7 +90,7 @@ class Regions:
             with Call(deadline, *call.aborts, enough, stopwatch=stopwatch) as one:
                 try:
                     response, _ = self._http.send(request, one)
-                except Exception as exc:  # noqa: BLE001  # also of what a program's own tests put in its place
+                except Exception as exc:  # noqa: BLE001  # also those of stand-ins in a program's own tests
                     log.debug("no ping of region %s: %s", region.id, type(exc).__name__)
                     return
                 with contextlib.closing(response):

@@ -1,7 +1,7 @@
 """Every REST call of the service, one method each: typed arguments, typed answers, typed failures.
 
-Arguments are checked before anything is sent. It makes single calls only: queueing, pages, waiting and files are
-in `odyssey_proto._rest`. The meaning of refusals is in `odyssey_proto.core.refusals`, by operation.
+Arguments are checked before anything is sent. This module makes single calls only: queueing, pages, waiting and
+files are in `odyssey_proto._rest`. The meaning of refusals is in `odyssey_proto.core.refusals`, by operation.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def _is_success(answer: HttpAnswer) -> bool:
 
 
 def _has_servers(answer: HttpAnswer) -> bool:
-    """Return whether an answer contains ICE servers: like the official clients, we then ignore its status."""
+    """Return whether an answer is a success or, whatever its status, has ICE servers: as for official clients."""
     if answer.ok or b'"iceServers"' not in answer.body:
         return answer.ok
     try:
@@ -70,9 +70,9 @@ class Operation:
     """Whether it is idempotent; it is then retried after a temporary failure."""
     authorized: bool = True
     answers: Callable[[HttpAnswer], bool] = _is_success
-    """Whether an answer is read; any other is a refusal."""
+    """Returns whether an answer is a success, to be read; any other is a refusal."""
     most_bytes: int = SMALL_ANSWER_MOST_BYTES
-    """The largest answer, unpacked."""
+    """The largest answer, unpacked, in bytes."""
 
     @property
     def name(self) -> str:
@@ -103,7 +103,9 @@ _REPORT: Final = Operation("POST", "/telemetry", repeat=False, authorized=False)
 
 
 class ServiceApi:
-    """The calls of one client. Any thread may make any of them; they raise only what `errors` defines.
+    """The calls of one client. Any thread may make any of them.
+
+    They raise only what `errors` defines, and `TypeError` for an argument of the wrong type.
 
     A call takes until ``deadline`` at most, however slowly the server sends, and ends at once if ``abort`` is
     aborted or the client is closed. The access token is fetched when needed, and renewed once if it is refused.
@@ -154,7 +156,7 @@ class ServiceApi:
             return self._access_token(call)
 
     def region_latencies(self, deadline: Deadline, *, abort: Abort | None = None) -> dict[str, int]:
-        """Return the round trip to each region in ms, 9999 for one that took longer than 1 s (`GET /regions`).
+        """Return the round trip to each region in ms, 9999 without an answer within 1 s (`GET /regions`).
 
         The result is empty if the regions are not available; a success is kept for the life of the client.
 
@@ -235,7 +237,7 @@ class ServiceApi:
     ) -> SimulationJobDetail:
         """Create a job (`POST /simulation-jobs`), once: a failed call may leave a job behind.
 
-        As JSON-ready data, the request may have fields that the model lacks.
+        A request that is given as JSON-ready data may have fields that the model lacks.
         """
         from .._model.simulation_job import SimulationJobDetail  # loads models that most programs do not need
 
@@ -265,7 +267,7 @@ class ServiceApi:
         return self.perform(_LIST_JOBS, wire.SimulationJobsList, deadline, path=path)
 
     def cancel_job(self, job_id: str, deadline: Deadline) -> wire.SimulationJobInfo:
-        """Cancel a job (`DELETE /simulation-jobs/{job_id}`); `NotCancellableError` if it is too late."""
+        """Cancel a job (`DELETE /simulation-jobs/{job_id}`); raise `NotCancellableError` if it is too late."""
         repeated: list[str | None] = []
         answer: wire.CancelledSimulation | SimulationJobDetail
         try:

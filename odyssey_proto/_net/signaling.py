@@ -58,7 +58,7 @@ class SignalingEnd:
     clean: bool
     """Whether the end was clean: code 1000 or 1001."""
     error: OdysseyConnectionError | None
-    """The error for the user; None if the end was clean."""
+    """The error for the user; None if the end was clean, or if this side closed the connection."""
 
 
 _Message: TypeAlias = "wire.SignalingServerMessage | UnknownMessage"
@@ -109,10 +109,10 @@ class SignalingConnection:
     ) -> Self:
         """Connect to ``<url>/client/<session_id>`` and start reading, within ``deadline``.
 
-        The callbacks run on the reading thread, the first perhaps before this returns. `on_message` gets every
-        message, sent as text or as bytes, `on_malformed` the error for anything else (by default it is logged),
-        and `on_closed` is called once, at the end, whatever its cause. ``abort`` ends the opening, or the open
-        connection without a goodbye. ``tap`` shows the messages.
+        The callbacks run on the reading thread; the first call may come before this returns. ``on_message`` gets
+        every message, sent as text or as bytes, ``on_malformed`` the error for anything else (by default it is
+        logged), and ``on_closed`` is called once, at the end, whatever its cause. ``abort`` ends the opening, or
+        the open connection without a goodbye. ``tap`` shows the messages.
 
         Raises:
             OdysseyAuthError: the session token was refused.
@@ -158,8 +158,9 @@ class SignalingConnection:
     def close(self, code: int = 1000, reason: str = "Client disconnect", *, timeout: float = 0.5) -> None:
         """Send the queued messages, for at most ``timeout`` s, and a goodbye; then end both threads.
 
-        It waits briefly for the server's answer to the goodbye: if it closed at once, messages that the server
-        still sends could reset the connection before it reads the goodbye. May be called again, and by callbacks.
+        It waits briefly for the server's answer to the goodbye: if this side closed at once, messages that the
+        server still sends could reset the connection before the server reads the goodbye. May be called again,
+        and by callbacks.
         """
         with self._lock:
             if self._closing is None:

@@ -50,7 +50,7 @@ class Fetched:
     pieces: Iterator[bytes]
     """The body as it arrives, unpacked unless it is a part; each piece is a new object, and none is kept."""
     is_packed: bool
-    """Whether the store labels it as packed, so lengths and offsets are not those of the pieces."""
+    """Whether the store labels it as packed, so that lengths and offsets are not those of the pieces."""
     url: str = attrs.field(repr=False)
     """The address that gave it, after redirects."""
 
@@ -65,11 +65,11 @@ def fetch(
     *,
     operation: str = "download",
 ) -> Iterator[Fetched]:
-    """Request ``url``, for the length of a ``with``; ``operation`` is its name in errors.
+    """Request ``url``, for the duration of a ``with``; ``operation`` is its name in errors.
 
     Raises:
         OdysseyConnectionError: it cannot be fetched; ``status`` is set if there was an answer. Reading the pieces
-            may raise it too, also if the body is shorter than announced.
+            may raise this error too, for example if the body is shorter than announced.
     """
     with http.call(deadline.within(_LONGEST_WITHOUT_BYTES_S), abort) as call:
         request = HttpRequest(

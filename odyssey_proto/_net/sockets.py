@@ -138,12 +138,12 @@ class _Dialling:
     sock: Any
     connect: Callable[[], None]
     socks: Proxy | None = None
-    """The SOCKS proxy that it goes through."""
+    """The SOCKS proxy that it goes through; None if there is none."""
     _stopwatch: Stopwatch | None = None  # that of a request; connecting does not count
 
     @property
     def is_connected(self) -> bool:
-        """Whether the connection can be used again; urllib3 asks for those of its pools."""
+        """Whether the connection can be used again; urllib3 asks this about the connections in its pools."""
         connected: bool = super().is_connected  # type: ignore[misc]  # urllib3's class follows in the MRO
         return connected and is_on_its_way(self.sock)
 
@@ -175,7 +175,7 @@ class _Dialling:
     @contextlib.contextmanager
     def _reaching_proxy(self) -> Iterator[None]:
         """Mark failures within as those of the proxy, if there is one."""
-        # Now: the tunnel is forgotten when it fails.
+        # Determined now: urllib3 forgets the tunnel when it fails.
         direct = self.proxy is None and self._tunnel_host is None and self.socks is None
         host, port = (self._dns_host, self.port) if self.socks is None else (self.socks.host, self.socks.port)
         try:
@@ -199,7 +199,7 @@ class _Dialling:
 
     def send(self, data: Any) -> None:
         if self._stopwatch is not None:
-            self.sock.settimeout(0)  # a small request fits, and there is no wait between the clock and the network
+            self.sock.settimeout(0)  # a small request fits, and nothing waits between the clock and the network
             self._stopwatch.begin(self.sock)
         super().send(data)  # type: ignore[misc]  # urllib3's class follows in the MRO
 
@@ -277,7 +277,7 @@ class Adapter(requests.adapters.HTTPAdapter):
         """Do nothing: the context of the connection has the certificates."""
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:
-        """Return the headers for a proxy; those of requests are in Latin-1, and lack a user without a password."""
+        """Return the headers for a proxy; those of requests use Latin-1, and omit a user without a password."""
         return Proxy.of(proxy, "the proxy").headers
 
     def proxy_manager_for(self, proxy: str, **known: Any) -> Any:

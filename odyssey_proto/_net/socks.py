@@ -1,7 +1,7 @@
 """The handshake with a SOCKS proxy, on an open connection to it: versions 4, 4a and 5, with passwords.
 
-With socks5 and socks4, names are looked up here; with socks5h and socks4a, the proxy does it. RFC 1928 and 1929
-describe version 5.
+With socks5 and socks4, names are looked up here; with socks5h and socks4a, the proxy looks them up. RFC 1928 and
+1929 describe version 5.
 """
 
 from __future__ import annotations
@@ -46,8 +46,8 @@ def open_through(sock: socket.socket, proxy: Proxy, host: str, port: int, call: 
     """Have ``proxy``, to which ``sock`` is connected, connect to a host, within the time of the call.
 
     Raises:
-        ProxyRefusalError: the proxy refuses.
-        OSError: it is no longer reachable, does not speak SOCKS, or the name has no address.
+        ProxyRefusalError: the proxy refuses, or does not speak SOCKS.
+        OSError: the proxy is no longer reachable, or the name has no address.
     """
     line = _Line(sock, call)
     host = host.strip("[]")
@@ -110,7 +110,7 @@ def _open_5(line: _Line, proxy: Proxy, host: str, port: int) -> None:
     _check(version == 5, proxy)
     if reply:
         raise _refused(proxy, host, _REFUSALS_5.get(reply, f"code {reply}"), is_final=reply == _FORBIDDEN_5)
-    line.read((_LENGTHS.get(kind) or line.read(1)[0]) + 2)  # from where the proxy connects
+    line.read((_LENGTHS.get(kind) or line.read(1)[0]) + 2)  # the address from which the proxy connects
 
 
 def _open_4(line: _Line, proxy: Proxy, host: str, port: int) -> None:
@@ -163,7 +163,7 @@ def _check(is_socks: bool, proxy: Proxy) -> None:
 
 def _refused_password(proxy: Proxy) -> ProxyRefusalError:
     return ProxyRefusalError(
-        f"the proxy {proxy.name} requires a user and a password, or refuses those that it was given: check "
+        f"the proxy {proxy.name} requires a user and a password, or refused those that it was given: check "
         f"{proxy.source}, which is like socks5h://user:password@host:1080",
         is_final=True,
     )

@@ -1,4 +1,4 @@
-"""Replacements of HTTP in a program's own tests: vcrpy, requests-mock, responses, `unittest.mock`.
+"""Replacements for HTTP in a program's own tests: vcrpy, requests-mock, responses, `unittest.mock`.
 
 They replace parts of requests and urllib3 for which this library has its own. Requests that bypassed them would
 leave the machine in a test that is meant to stay offline, so stand-ins are looked for, and used. They have neither
@@ -23,11 +23,11 @@ __all__ = ["connection_class", "readable", "session_send", "unreplaced"]
 
 _CONNECTIONS: Final = "urllib3.connection"
 _SESSIONS: Final = "requests.sessions"
-_CACHE: Final = "requests_cache"  # no stand-in: with cached answers, no job would ever end
+_CACHE: Final = "requests_cache"  # not a stand-in: with cached answers, no job would ever end
 
 
 def unreplaced(kind: Any) -> Any:
-    """Return the class of urllib3 that ``kind`` is, or stands in for: tests may import this library in the middle.
+    """Return the class of urllib3 that ``kind`` is, or that it replaces if a test imports this library.
 
     >>> unreplaced(urllib3.connection.HTTPConnection).__module__
     'urllib3.connection'
@@ -36,7 +36,7 @@ def unreplaced(kind: Any) -> Any:
 
 
 def connection_class(pool: Any, ours: Any) -> Any:
-    """Return ``ours``, or what stands in for the connections of the class ``pool`` of urllib3."""
+    """Return ``ours``, or else what stands in for the connections of ``pool``, a class of urllib3."""
     known = pool.ConnectionCls
     return ours if known.__module__ == _CONNECTIONS else known
 
@@ -52,7 +52,7 @@ def session_send() -> Callable[..., requests.Response] | None:
 
 
 def readable(response: requests.Response) -> requests.Response:
-    """Return ``response`` with a body that can be read as urllib3's can."""
+    """Return ``response`` with a body that can be read like one of urllib3."""
     raw = response.raw
     if raw is not None and not isinstance(raw, urllib3.BaseHTTPResponse):
         response.raw = urllib3.HTTPResponse(

@@ -33,7 +33,7 @@ class Stopwatch:
         self._ended: float | None = None
 
     def begin(self, sock: socket.socket) -> None:
-        """Start, unless it runs already: a request is about to be sent over ``sock``."""
+        """Start, unless it is already running: a request is about to be sent over ``sock``."""
         if sys.platform == "linux":
             with contextlib.suppress(OSError):
                 sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
@@ -41,7 +41,7 @@ class Stopwatch:
             self._began = self._clock.now()
 
     def arrived(self, sock: socket.socket) -> None:
-        """Take the time: data waits in ``sock``, and has not been read yet."""
+        """Take the time: data has arrived at ``sock``. As long as it is unread, Linux knows when it arrived."""
         now = self._clock.now()
         ago = _waiting_s(sock) or 0.0
         begun = now if self._began is None else self._began

@@ -1,6 +1,6 @@
 """Shows the traffic of a connection to its recorders: calls, messages, and encoded frames.
 
-A tap that nobody watches costs nothing. It changes nothing, and keeps nothing.
+A tap that nobody watches costs nothing. A tap changes nothing, and keeps nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class TapWatcher(Protocol):
         """
 
     def saw_close(self, code: int | None) -> None:
-        """See the end of the WebSocket that the server closed with ``code``; None if it was lost."""
+        """See the end of the WebSocket that this side did not close; ``code`` is None if the server gave none."""
 
     def saw_end(self) -> None:
         """See the end of the connection."""
@@ -43,7 +43,7 @@ class Tap:
     def __init__(self) -> None:
         self._of_text: tuple[Callable[[Seen], None], ...] = ()
         self._of_media: tuple[TapWatcher, ...] = ()
-        self._changing = RLock()  # of several changes at once, none must be lost
+        self._changing = RLock()  # if several threads change them at once, no change must be lost
 
     def add(self, watcher: Callable[[Seen], None]) -> None:
         """Call ``watcher`` with each call and message from now on; it must not block or raise."""
@@ -51,7 +51,7 @@ class Tap:
             self._of_text = (*self._of_text, watcher)
 
     def remove(self, watcher: Callable[[Seen], None]) -> None:
-        """Stop calling it."""
+        """Stop calling ``watcher``."""
         with self._changing:
             self._of_text = tuple(each for each in self._of_text if each != watcher)
 
@@ -61,7 +61,7 @@ class Tap:
             self._of_media = (*self._of_media, watcher)
 
     def remove_for_media(self, watcher: TapWatcher) -> None:
-        """Stop showing it anything."""
+        """Stop showing ``watcher`` anything."""
         with self._changing:
             self._of_media = tuple(each for each in self._of_media if each is not watcher)
 

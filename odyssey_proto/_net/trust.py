@@ -1,7 +1,7 @@
 """The certificates that TLS connections trust: those that the environment names, or the bundle of certifi.
 
-REST, signaling and TURN use the same. ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` are read as OpenSSL reads them:
-unusable entries are left out. ``REQUESTS_CA_BUNDLE`` and ``CURL_CA_BUNDLE`` must be right.
+REST, signaling and TURN use the same ones. ``SSL_CERT_FILE`` and ``SSL_CERT_DIR`` are read as OpenSSL reads them:
+unusable entries are left out. ``REQUESTS_CA_BUNDLE`` and ``CURL_CA_BUNDLE`` must be usable.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _State: TypeAlias = tuple[int, int] | None
 
 
 def trusting_context() -> ssl.SSLContext:
-    """Return a context that checks certificates. The same one, as long as the settings and their files stay.
+    """Return a context that checks certificates: the same one until the settings or their files change.
 
     Raises:
         SettingError: ``REQUESTS_CA_BUNDLE`` or ``CURL_CA_BUNDLE`` names a file or folder that cannot be used.

@@ -1,6 +1,7 @@
-"""The signaling WebSocket over websocket-client: opening it, and frames in and out. It does not read messages.
+"""The signaling WebSocket over websocket-client: opening it, and frames in and out.
 
-Failures of opening and receiving raise our own errors. `redirects` decides where the handshake may go.
+This module does not interpret messages. Failures of opening and receiving raise our own errors. `redirects`
+decides where the handshake may go.
 """
 
 from __future__ import annotations
@@ -112,12 +113,12 @@ class WebSocket(websocket.WebSocket):
         return Pace(SIGNALING_FRAMES_MOST_PER_S, 2 * SIGNALING_FRAMES_MOST_PER_S, MonotonicClock())
 
     def send_message(self, data: bytes) -> None:
-        """Send a message that is already in UTF-8; it raises the exceptions in `SENDING_ERRORS`."""
+        """Send a message that is already in UTF-8; may raise the exceptions in `SENDING_ERRORS`."""
         with without_secrets():
             self.send(data, websocket.ABNF.OPCODE_TEXT)
 
     def say_goodbye(self, code: int, reason: str) -> None:
-        """Say goodbye first, with as much of the reason as fits; it raises the exceptions in `SENDING_ERRORS`."""
+        """Say goodbye first, with as much of the reason as fits; may raise those in `SENDING_ERRORS`."""
         self.parting = True
         text = reason.encode(errors="replace")[:_LONGEST_REASON].decode(errors="ignore").encode()
         self.send(struct.pack("!H", code) + text, websocket.ABNF.OPCODE_CLOSE)
@@ -127,7 +128,7 @@ class WebSocket(websocket.WebSocket):
 
         Raises:
             OdysseyConnectionError: the connection was lost, or ``call`` was aborted.
-            MalformedMessageError: the message is too large.
+            MalformedMessageError: the message is too large, or the server does not speak WebSocket.
         """
         self._call = call
         try:
@@ -179,8 +180,8 @@ def open_websocket(
 
     Args:
         target: the ws or wss address, with its query.
-        secrets: the parts of it that no error may quote; the first is the token.
-        call: the deadline for opening, and the aborts of the opening and of the open connection.
+        secrets: the parts of ``target`` that no error may quote; the first is the token.
+        call: has the deadline for opening, and the aborts that end the opening or the open connection.
         resources: receives everything that has to be closed at the end.
 
     Raises:
@@ -221,13 +222,13 @@ def _show(url: str, opened: WebSocket | HttpAnswer | OdysseyError) -> None:
 
 
 def _titled(headers: Mapping[str, str]) -> dict[str, str]:
-    return {name.title(): text for name, text in headers.items()}  # websocket-client returns lower case
+    return {name.title(): text for name, text in headers.items()}  # websocket-client returns names in lower case
 
 
 def _attempt(
     url: str, secrets: tuple[str, ...], call: Call, resources: contextlib.ExitStack
 ) -> WebSocket | HttpAnswer | OdysseyError:
-    """Try to open a WebSocket at ``url``, which is http or https; return it, a refusal, or why there was none."""
+    """Try to open a WebSocket at ``url``, http or https; return it, the refusal or redirect, or the error."""
     ws = WebSocket(skip_utf8_validation=True)  # the reader validates: one bad message must not end the connection
     stream: _BoundedStream | None = None
     try:
@@ -254,7 +255,7 @@ def _attempt(
 
 
 def _in_ascii(url: str) -> str:
-    """Return ``url`` with the name of its host in ASCII; http.client would send it unchanged."""
+    """Return ``url`` with the name of its host in ASCII; http.client would send that name unchanged."""
     parts = urlsplit(url)
     if parts.netloc.isascii():
         return url
@@ -316,7 +317,7 @@ class _BoundedStream:
         self._call.deadline = Deadline(None, MonotonicClock())
 
     def recv(self, size: int) -> bytes:
-        """Wait for data and return at most ``size`` bytes; b"" is the end."""
+        """Wait for data and return at most ``size`` bytes; b"" at the end."""
         if self._is_new:
             self._is_new = False
             self._read_head()
@@ -326,7 +327,7 @@ class _BoundedStream:
         return self._receive(size)
 
     def _read_head(self) -> None:
-        """Read the head of the answer, and write it as websocket-client reads it: in UTF-8, and without a body."""
+        """Read the head of the answer, and convert it for websocket-client: to UTF-8, and as if without a body."""
         head, rest = read_head(lambda: self._receive(_READ_AHEAD))
         if head is None:
             self._ahead = rest
@@ -342,14 +343,14 @@ class _BoundedStream:
         self._ahead = text.encode() + rest
 
     def read_body(self) -> bytes:
-        """Return the body of a refusal, as far as it comes soon."""
+        """Return as much of a refusal's body as comes soon."""
         size = min(self._body_size, _WORDS)
         deadline, self._call.deadline = self._call.deadline, self._call.deadline.within(_REFUSAL_BODY_S)
         try:
             while len(self._ahead) < size and (data := self._receive(_READ_AHEAD)):
                 self._ahead += data
         except (OSError, MalformedMessageError) as exc:
-            log.debug("the words of a refusal did not come: %s", type(exc).__name__)
+            log.debug("the body of a refusal did not arrive: %s", type(exc).__name__)
         finally:
             self._call.deadline = deadline
         return self._ahead[:size]
@@ -387,7 +388,10 @@ class _BoundedStream:
                     break
 
     def close(self) -> None:
-        """Do nothing: websocket-client would close it under another thread that waits; the owner closes it."""
+        """Do nothing, and leave it to the owner to close the socket.
+
+        websocket-client would close it while another thread waits on it.
+        """
 
     def fileno(self) -> int:
         """Return the file descriptor."""
@@ -402,7 +406,7 @@ class _BoundedStream:
 
 @contextlib.contextmanager
 def _open_stream(url: str, call: Call) -> Iterator[_BoundedStream]:
-    """Connect to the host of an http(s) ``url``, through the environment's proxy, with TLS for https."""
+    """Connect to the host of an http(s) ``url``, through the environment's proxy if any, with TLS for https."""
     target = urlsplit(url)
     secure = target.scheme == "https"
     host, port = target.hostname or "", target.port or (443 if secure else 80)

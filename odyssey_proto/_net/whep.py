@@ -1,7 +1,7 @@
 """The spectator's handshake, WHEP: it posts an offer, receives the answer, and ends with a ``DELETE``.
 
-The peer connection is that of a session, with the roles of offer and answer exchanged and without data channels
-(spec/behaviour.md#whep). It neither uses the frames nor decides when to give up.
+The peer connection is like that of a session, with the roles of offer and answer exchanged and without data
+channels (spec/behaviour.md#whep). This module neither uses the frames nor decides when to give up.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class Admission:
 
 
 def resource(answered: str, location: str | None) -> str | None:
-    """Return the address of the session from the ``Location`` of an answer; None if it is on another server.
+    """Return the session's address from the ``Location`` of an answer; None without one, or on another server.
 
     ``answered`` is the address that gave the answer, after redirects.
     """
@@ -116,7 +116,7 @@ def ice_servers(
 def admit(
     http: HttpClient, endpoint: WhepEndpoint, token: str, offer: str, deadline: Deadline, abort: Abort
 ) -> Admission:
-    """Post an offer, also to where the server redirects, and return the answer.
+    """Post an offer, following redirects, and return the answer.
 
     Raises:
         SpectatorTokenError: the token was refused.
@@ -169,10 +169,10 @@ class WhepPeer(Peer):
     """Whether the network path was lost, rather than the sender leaving."""
 
     def offer(self, ice_servers: Sequence[IceServer]) -> concurrent.futures.Future[str]:
-        """Return the SDP of an offer, with all candidates in it. May be called once.
+        """Return the SDP of an offer, with all candidates in it. May be called only once.
 
         Raises (the future does; it is cancelled if `close` comes first):
-            OdysseyConnectionError: there is no address to connect from (``no_candidates``), or this is closed.
+            OdysseyConnectionError: there is no address to connect from (``no_candidates``), or the peer is closed.
         """
         return self._submit(self._offer_to_receive(tuple(ice_servers)))
 

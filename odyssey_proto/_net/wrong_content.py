@@ -1,7 +1,7 @@
-"""Recognises a body by its first bytes: a file, or an answer of a store or a login page in its place.
+"""Recognises a body by its first bytes: a file, or a store's answer or a login page in its place.
 
 Login pages of networks, and some stores, answer 200 with HTML, XML or text. The bytes decide, because labels are
-often wrong. It reads nothing, and does not decide what follows.
+often wrong. This module reads nothing itself, and does not decide what follows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Final
 __all__ = ["LOOKED_AT", "is_markup", "is_text"]
 
 LOOKED_AT: Final = 512
-"""The number of bytes at the beginning of a body that decide, if it has as many."""
+"""How many bytes at the beginning of a body decide; a shorter body decides as a whole."""
 
 _NO_TEXT: Final = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1a\x1c-\x1f]")
 _MARKUP: Final = re.compile(rb"(?:\xef\xbb\xbf)?\s*<[!?/a-zA-Z]")
@@ -40,7 +40,7 @@ def is_text(head: bytes) -> bool:
     if not head or _NO_TEXT.search(head) is not None:
         return False
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(head)  # its last character may be cut
+        codecs.getincrementaldecoder("utf-8")().decode(head)  # its last character may be cut off
     except UnicodeDecodeError:
         return is_markup(head)  # in an older encoding
     return True

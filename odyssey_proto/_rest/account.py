@@ -1,7 +1,7 @@
-"""The use that one client makes of its account over REST: recordings, jobs, credentials, telemetry.
+"""What one client does with its account over REST: recordings, jobs, credentials, telemetry.
 
-It combines the parts of `_rest` on one `ServiceApi`, which the client's live session uses too. It does not check
-the arguments that single calls check, nor the settings of the client.
+This module combines the parts of `_rest` on one `ServiceApi`, which the client's live session uses too. It does
+not check the arguments that single calls check, nor the settings of the client.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Account:
         """The reports about the client's sessions."""
 
     def close(self) -> None:
-        """End all calls, now and later, and close all connections; waiting telemetry has 0.3 s to be sent."""
+        """End all calls, refuse later ones, and close all connections; waiting telemetry has 0.3 s to be sent."""
         self.telemetry.close()
         self.api.close()
 

@@ -2,7 +2,7 @@
 
 See spec/behaviour.md#downloads. Bytes are written as they arrive and requested only once: if the process ends for
 any reason, a later one continues from there. New content is checked before any existing bytes are discarded.
-The file itself is `odyssey_proto._rest.part_file`, requests are `odyssey_proto._net.signed_file`.
+`odyssey_proto._rest.part_file` has the file itself, `odyssey_proto._net.signed_file` makes the requests.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ _EXPIRED: Final = frozenset({400, 401, 403, 410})  # the statuses that stores re
 _WRONG_CONTENT: Final = "wrong_content"  # the error code if something other than the file came
 _NO_SUCH_RANGE: Final = 416
 _PART: Final = 206
-_NOT_SO: Final = frozenset({304, 412})  # some stores refuse a condition that does not hold; others send the whole
+_NOT_SO: Final = frozenset({304, 412})  # some stores refuse a false condition; others send the whole file
 _DIGITS: Final = 18  # of a number of bytes
-# Servers also write "bytes=", no unit, blanks, and "*" for the length. The end is not needed. Nothing is given
-# back (`*+`), or thousands of blanks would be divided in every possible way.
+# Servers also write "bytes=", no unit, blanks, and "*" for the length. The end is not needed. `*+` never
+# backtracks; otherwise, thousands of blanks would be divided in every possible way.
 _RANGE: Final = re.compile(r"(?:bytes)?[\s:=]*+(?:(\d++)\s*+-\s*+\d*+|\*)\s*+/\s*+(\d++|\*)", re.IGNORECASE)
 
 
@@ -55,7 +55,7 @@ class Addresses(Protocol):
         """Return the address of an artifact, or None if there is none."""
 
     def after(self, artifact: str, expired: str | None) -> str | None:
-        """Return an address other than the one that has ``expired``."""
+        """Return an address to replace the one that has ``expired``, or None if there is none."""
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -99,7 +99,7 @@ class ArtifactFile:
             return self._problem(file.read(LOOKED_AT)) is None
 
     def _problem(self, head: bytes) -> str | None:
-        """Return a description of a body that begins with ``head`` if it is not this artifact."""
+        """Return what a body that begins with ``head`` is, if it is not this artifact; otherwise None."""
         if is_markup(head):
             return "HTML or XML"
         if self.artifact == "events":  # which are text, and may be empty
@@ -160,7 +160,7 @@ class ArtifactFile:
                 place = _Place.of(fetched, version)
                 is_unknown = headers and version is not None and version.size is None
                 if is_unknown and fetched.status == _NO_SUCH_RANGE and place.size == self.done:
-                    return version  # nothing is missing of it
+                    return version  # nothing is missing
                 if not headers and fetched.status == _PART and place.first == 0 and not fetched.is_packed:
                     version = self._start(fetched, place.size)  # from the first byte
                 elif fetched.status == 200:
@@ -199,7 +199,10 @@ class ArtifactFile:
             )
 
     def _start(self, fetched: Fetched, size: int | None) -> Version:
-        """Start over with a body, once its beginning has shown that it is the file, of ``size`` bytes."""
+        """Start over with a body, once its beginning has shown that it is the file; return the file's version.
+
+        ``size`` is the length of the file in bytes; None if only the headers can say.
+        """
         head, failure = b"", None
         try:
             while len(head) < LOOKED_AT and (piece := next(fetched.pieces, b"")):
@@ -212,7 +215,7 @@ class ArtifactFile:
         if failure is None and problem is not None:
             raise MalformedMessageError(
                 f"download: the store, or a login page on the way to it, answered {fetched.status} with {problem} "
-                f"in place of the {self.artifact}; nothing of it was kept",
+                f"in place of the {self.artifact}; none of it was kept",
                 problems=(f"{problem} in place of the {self.artifact}",),
                 code=_WRONG_CONTENT,
                 status=fetched.status,
@@ -264,7 +267,7 @@ class _Place:
 
     @classmethod
     def of(cls, fetched: Fetched, version: Version | None) -> _Place:
-        """Read a ``Content-Range``; without one, a length that reaches to the end of the file implies it."""
+        """Read the ``Content-Range``; without one, the body is taken to reach to the end of the file."""
         known = None if version is None else version.size
         label = fetched.headers.get("Content-Range", "").strip()
         if found := _RANGE.fullmatch(label):

@@ -1,7 +1,7 @@
 """Downloading recordings: the files of one recording, all at once, into one folder.
 
-Only the given folder is written to. Addresses come from `odyssey_proto._net.service_api`; how one file is fetched,
-resumed and named is in `odyssey_proto._rest.artifact_file`.
+Only the given folder is written to. Addresses come from `odyssey_proto._net.service_api`; how one file is fetched
+and resumed is in `odyssey_proto._rest.artifact_file`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ __all__ = ["Artifact", "Downloader", "OnProgress"]
 Artifact: TypeAlias = Literal["video", "events", "thumbnail", "preview"]
 """A file of a recording."""
 OnProgress: TypeAlias = Callable[[str, int, int | None], object]
-"""Called with an artifact, the bytes so far, and the bytes altogether or None."""
+"""Called with an artifact, the number of bytes so far, and the total, or None if it is not known."""
 
 _NAMES: Final = {
     "video": "{}.mp4",
@@ -139,7 +139,7 @@ class _Addresses:
         return url and Secret(url)
 
     def after(self, artifact: str, expired: str | None) -> str | None:
-        """Return an address other than the one that has ``expired``."""
+        """Return an address to replace the one that has ``expired``, or None if there is none."""
         with self._lock:
             if self.get(artifact) == expired:
                 self._recording = self._ask()
@@ -166,7 +166,7 @@ class _Together:
         self._failures: dict[str, BaseException] = {}
 
     def run(self) -> None:
-        """Return when all files are complete; a failure is raised once the others are."""
+        """Return when all files are complete; a failure is raised only after the others have ended."""
         threads = [
             threading.Thread(
                 target=self._fetch, args=(file,), name=f"odyssey-download-{file.artifact}", daemon=True
@@ -189,7 +189,7 @@ class _Together:
             raise self._failure()
 
     def _failure(self) -> BaseException:
-        """Return the failure to raise: that of the first file, as they were asked for."""
+        """Return the failure to raise: that of the file that was asked for first among those that failed."""
         complete = [file.artifact for file in self._files if file.artifact not in self._failures]
         failed = [file.artifact for file in self._files if file.artifact in self._failures]
         failure = self._failures[failed[0]]

@@ -1,4 +1,4 @@
-"""Reading the event logs of recordings (JSONL) line by line. It downloads nothing."""
+"""Reading the event logs of recordings (JSONL) line by line. Nothing is downloaded here."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def _events(lines: Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
         try:
             event = json.loads(_text(line))
         except (ValueError, RecursionError) as exc:
-            if not is_from(exc, "json"):  # by a signal handler
+            if not is_from(exc, "json"):  # raised by a signal handler
                 raise
             event = None
         if not isinstance(event, dict):
@@ -63,14 +63,14 @@ def _events(lines: Iterable[str | bytes]) -> Iterator[dict[str, Any]]:
 
 
 def _text(line: str | bytes) -> str:
-    """Return the text of a line; nothing if it is not UTF-8. `json` would guess other encodings."""
+    """Return the text of a line; "" if it is not UTF-8. `json` would guess other encodings."""
     if isinstance(line, str):
         return line
     encoded = line.removeprefix(codecs.BOM_UTF8)
     try:
         return encoded.decode()
     except UnicodeDecodeError as exc:
-        if exc.object != encoded:  # by a signal handler
+        if exc.object != encoded:  # raised by a signal handler
             raise
         return ""
 

@@ -1,5 +1,5 @@
-"""The callback for progress while jobs are awaited. A separate module: it loads models that no other call
-needs."""
+"""The callback for progress while jobs are awaited. A separate module, because it loads models that no other
+call needs."""
 
 from __future__ import annotations
 

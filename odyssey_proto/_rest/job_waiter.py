@@ -1,8 +1,8 @@
 """Waiting for simulation jobs.
 
-To wait for many jobs, it requests the list, 100 jobs a page, rather than each job: 1000 jobs cost about 10
+To wait for many jobs, this requests the list, 100 jobs a page, rather than each job: 1000 jobs cost about 10
 requests a round, plus one for each job that has ended. The caller passes the clock and the pause. Single calls,
-and their retries, are in `odyssey_proto._net.service_api` and below.
+and their retries, are in `odyssey_proto._net.service_api` and the modules that it uses.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _CANCELLING_S: Final = 10.0  # for cancelling the jobs after a timeout
 class JobWaiter:
     """Waits for jobs until all have ended, and reports every change of status, and of streams if it sees them.
 
-    ``pause`` waits for the given s, and raises if the client is closed meanwhile.
+    ``pause`` waits for the given time in s, and raises if the client is closed meanwhile.
     """
 
     def __init__(
@@ -157,7 +157,7 @@ class JobWaiter:
     def _note(
         self, job: Job, job_id: str | None = None, streams: tuple[tuple[object, ...], ...] | None = None
     ) -> None:
-        """Note how far a job is; ``streams`` are None if the answer does not have them."""
+        """Note how far a job is; ``streams`` is None if the answer does not have them."""
         job_id = job_id or job.job_id
         if streams is None:
             streams = self._streams.get(job_id, ())

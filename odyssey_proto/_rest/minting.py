@@ -1,4 +1,7 @@
-"""Credentials for a client without an API key: a new session and a token that opens it. It does not connect."""
+"""Credentials for a client without an API key: a new session and a token that opens it.
+
+The only connection made here is one that gives an unused session back.
+"""
 
 from __future__ import annotations
 
@@ -30,14 +33,14 @@ __all__ = ["mint"]
 log = logging.getLogger("odyssey_proto.rest")
 
 _OPERATION: Final = "create client credentials"
-_GIVING_BACK_S: Final = 2.0  # for returning a session that nobody can use
+_GIVING_BACK_S: Final = 2.0  # for giving back a session that nobody can use
 
 
 def mint(api: ServiceApi, config: ClientConfig, deadline: Deadline, clock: Clock) -> ClientCredentials:
     """Request a session, queueing for a streamer, and return a token for it.
 
-    If the service grants a session but no token, the session is returned, which may take 2 s beyond the deadline.
-    Otherwise it would count against the account's limit until the service forgets it.
+    If the service grants a session but no token, the session is given back, which may take 2 s beyond the
+    deadline. Otherwise it would count against the account's limit until the service forgets it.
 
     Raises:
         OdysseyAuthError: the key was refused.
@@ -104,7 +107,7 @@ def _credentials(session: wire.SessionResponse, token: wire.SessionTokenResponse
 
 
 def _give_back(api: ServiceApi, session: wire.SessionResponse, deadline: Deadline) -> None:
-    """End a session with a goodbye, as its client would; there is no call for it (spec/behaviour.md#goodbye)."""
+    """End a session with a goodbye, as its client would; no REST call does that (spec/behaviour.md#goodbye)."""
     from .._net.signaling import SignalingConnection  # loads websocket-client, which is rarely needed here
 
     try:

@@ -25,8 +25,8 @@ def pages(
     """Iterate over the items of all pages. ``ask`` returns the items from an offset on, and the total number.
 
     New items may move the others to later pages meanwhile, so items that come a second time are left out. A page
-    without new items is the last, unless the total shows that items were added, or rows could not be read. A total
-    of 0 or less beside items means that it is not known.
+    without new items is the last, unless the total shows that items were added, or rows could not be read. If a
+    page has items, a total of 0 or less means that the total is not known.
 
     After a failure, or an exception of a signal handler, the iterator can continue: it requests that page again.
 
@@ -37,7 +37,7 @@ def pages(
 
 
 class _Pages(Iterator[T]):
-    # Not a generator, which would be over after the first exception, as if the list were.
+    # Not a generator, which would end at the first exception, as if the list had ended.
 
     def __init__(
         self, ask: Callable[[int], tuple[Sequence[T], int]], identity: Callable[[T], str], offset: int

@@ -1,8 +1,8 @@
 """A file that grows under a provisional name: `.part` while bytes arrive, its own name once it is complete.
 
-Beside a `.part` there is a `.part.json` that names the version of the file that it is a part of, so that a later
-process can continue it. One download at a time has the file; any other, in any process, is refused. It does not
-know where the bytes come from.
+Beside a `.part` there is a `.part.json` that names the version of the file to which the part belongs, so that a
+later process can continue it. One download at a time has the file; any other, in any process, is refused. Where
+the bytes come from is not known here.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ class Version:
     """The version of a file that a part belongs to."""
 
     validator: str | None
-    """The ETag or else the date, for ``If-Range``."""
+    """The ETag, or else the date, for ``If-Range``; None if neither can be used."""
     size: int | None
-    """The length of the whole file, in bytes."""
+    """The length of the whole file, in bytes; None if it is not known."""
 
     @classmethod
     def of(cls, headers: Mapping[str, str], size: int | None) -> Self:
-        """Return the version that an answer with these ``headers`` brings."""
+        """Return the version of the file in an answer with these ``headers``."""
         validator = _strong(headers) or headers.get("Last-Modified")
         return cls(validator=validator if _is_sendable(validator) else None, size=size)
 
@@ -68,8 +68,8 @@ class PartFile:
 
     Args:
         path: the name of the complete file.
-        deadline: for waiting until the system lets it be renamed.
-        pause: waits the given s.
+        deadline: for waiting until the system lets the file be renamed.
+        pause: waits for the given time in s.
     """
 
     def __init__(self, path: Path, deadline: Deadline, pause: Callable[[float], object]) -> None:
@@ -83,8 +83,8 @@ class PartFile:
 
     @contextlib.contextmanager
     def filled(self) -> Iterator[None]:
-        """Hold the file for this download alone, within a ``with``; leaving that without an error renames it to
-        `path`.
+        """Hold the file for this download alone, within a ``with``; at its end, unless there was an error, rename
+        it to ``path``.
 
         Raises:
             OdysseyConfigError: another download is writing it, or something other than a file is in its place.
@@ -100,7 +100,7 @@ class PartFile:
                 yield
             os.fsync(self._descriptor)
             self._note.unlink(missing_ok=True)  # under the lock: the next one belongs to another download
-            if _RENAMES_OPEN_FILES:  # also, so that no other download can resume it meanwhile
+            if _RENAMES_OPEN_FILES:  # also under the lock, so that no other download can resume it meanwhile
                 self._part.replace(self._path)
         if not _RENAMES_OPEN_FILES:
             self._replace(self._part, self._path)
@@ -252,7 +252,10 @@ def _lock_alone(descriptor: int) -> None:
 
 
 def _unlock(descriptor: int) -> None:
-    """Release the lock, which closing would leave to a child that was forked meanwhile and has the file open."""
+    """Release the lock.
+
+    Closing alone would leave it to a child that was forked meanwhile and has the file open.
+    """
     try:
         import fcntl
     except ImportError:  # Windows has no such children

@@ -39,8 +39,8 @@ def simulation_request(
 
     Raises:
         TypeError: an argument is of the wrong type.
-        OdysseyConfigError: not exactly one of the three was given, or a script is not valid; the text names the
-            entry, such as ``script[2]`` or ``scripts[0][2]``.
+        OdysseyConfigError: not exactly one of ``script``, ``scripts`` and ``script_url`` was given, or a script is
+            not valid; the text names the entry, such as ``script[2]`` or ``scripts[0][2]``.
         MissingExtraError: an image needs a package that is not installed.
 
     >>> simulation_request(script=[{"timestamp_ms": 0, "interact": {"prompt": "It runs"}}])
@@ -120,7 +120,7 @@ def _action(action: str, given: Any, where: str, portrait: bool) -> dict[str, An
 
 
 def _unknown(key: Any, value: Any, where: str) -> Any:
-    """Return a field that a newer service may know, as it is sent."""
+    """Return the value of a field that a newer service may know, as it will be sent."""
     try:
         text = json.dumps({key: value}, ensure_ascii=False, allow_nan=False)
         text.encode()
@@ -153,7 +153,7 @@ def _prompt(body: Mapping[str, Any], where: str) -> str:
         try:
             prompt.encode()
         except UnicodeError:
-            raise _wrong(where, "prompt has half a character (a lone surrogate)") from None
+            raise _wrong(where, "prompt contains a lone surrogate") from None
     return str(prompt)
 
 

@@ -49,7 +49,7 @@ class ReportedSession(Protocol):
 
     @property
     def status(self) -> object:
-        """The status of the session, reported as ``str()``."""
+        """The status of the session; its ``str()`` is reported."""
 
 
 class Telemetry:
@@ -91,12 +91,12 @@ class Telemetry:
         )
 
     def ended(self, live: ReportedSession) -> None:
-        """Report the end of a session, once for each that was connected."""
+        """Report the end of a session, once for each session that was connected."""
         if self._connected is not None and self._connected[0]() is live:
             self.disconnected()
 
     def disconnected(self) -> None:
-        """Report a disconnect: of the session whose end was not reported yet, or of none."""
+        """Report a disconnect, with the id of the session whose end has not been reported yet, if there is one."""
         session_id, self._connected = None if self._connected is None else self._connected[1], None
         self._enqueue(event=wire.TelemetryEventName.SESSION_DISCONNECTED, session_id=session_id)
 

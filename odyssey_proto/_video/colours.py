@@ -45,7 +45,7 @@ class Colours:
 
     @classmethod
     def of(cls, frame: av.VideoFrame) -> Self:
-        """Return the colours of a decoded picture; of an RGB picture, those that it gets as YUV."""
+        """Return the colours of a decoded picture; for an RGB picture, those that it gets as YUV."""
         if frame.format.is_rgb:
             return cls()
         matrix = int(frame.colorspace)
@@ -85,7 +85,8 @@ def _reformatter() -> VideoReformatter:
 def shown(frame: av.VideoFrame, pixel_format: str) -> av.VideoFrame:
     """Return a picture in an RGB or gray format, in the colours that the stream meant.
 
-    It is the same object if nothing had to be done. PyAV writes to ``frame``: the caller must have it alone.
+    The result is ``frame`` itself if nothing had to be done. PyAV writes to ``frame``: no other thread may use it
+    meanwhile.
     """
     return _reformat(frame, pixel_format, Colours.of(frame))
 
@@ -99,8 +100,8 @@ def converted(
         frame: the picture.
         pixel_format: such as ``yuv420p``.
         colours: the matrix and the range of the result. Primaries and transfer are not converted.
-        width: another width in px.
-        height: another height in px.
+        width: the width of the result in px; None keeps that of ``frame``.
+        height: the height of the result in px; None keeps that of ``frame``.
     """
     return _reformat(frame, pixel_format, Colours.of(frame), colours, width=width, height=height)
 

@@ -6,7 +6,7 @@
 
 A decoded picture stays as the decoder made it (YUV) and is shared by all receivers; the first thread that reads it
 converts it, once. A picture that nobody reads, or that a queue drops, is never converted. This module starts no
-thread and does not know where pictures come from; the clock is for statistics alone.
+thread and does not know where pictures come from; it measures times for statistics alone.
 """
 
 from __future__ import annotations
@@ -101,7 +101,7 @@ class _Picture:
     @property
     def colours(self) -> Colours:
         """The colours of the picture as sent."""
-        with self._lock:  # a conversion changes them meanwhile
+        with self._lock:  # a conversion changes them while it runs
             return Colours.of(self._frame)
 
     @property
@@ -124,7 +124,7 @@ class _Picture:
             return av.VideoFrame.from_ndarray(drawn.to_ndarray(), "yuv420p") if drawn is self._frame else drawn
 
     def packed(self) -> tuple[Any, ...]:
-        """Return the arguments of `_unpickled`; lossless if the planes fit into one array."""
+        """Return the first arguments of `_unpickled`; lossless for RGB, and for yuv420p of even size."""
         with self._lock:
             frame = self._frame
             even = not (frame.width % 2 or frame.height % 2)
@@ -173,7 +173,7 @@ def _decoded(array: npt.NDArray[np.uint8]) -> av.VideoFrame:
     try:
         array = np.asarray(array)
     except ValueError as exc:  # lists of unequal length
-        if not is_from_here(exc):  # by a signal handler
+        if not is_from_here(exc):  # raised by a signal handler
             raise
         raise OdysseyConfigError("a frame needs a uint8 array of shape (H, W, 3)") from exc
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
@@ -318,7 +318,7 @@ class VideoFrame:
 
         return np.array(self.data, dtype=dtype, copy=copy)
 
-    def to_ndarray(self, format: str = "rgb24") -> npt.NDArray[np.uint8]:  # noqa: A002 - PyAV's and OpenCV users' name
+    def to_ndarray(self, format: str = "rgb24") -> npt.NDArray[np.uint8]:  # noqa: A002 - known from PyAV, OpenCV
         """Return the picture as a new array that belongs to the caller.
 
         Args:
@@ -341,7 +341,8 @@ class VideoFrame:
 
         Read-only, uint8, shapes (H, W) for Y and (⌈H/2⌉, ⌈W/2⌉) for U and V, in the colours that were sent:
         usually BT.601 in limited range. Rows may be padded, so the arrays need not be contiguous; `to_ndarray`
-        returns contiguous copies.
+        returns contiguous copies. Only a picture without such planes, such as one from `from_ndarray`, is
+        converted to yuv420p first.
         """
         return self._picture.planes()
 

@@ -53,8 +53,8 @@ class FrameHub:
     thread may call the other methods.
 
     Args:
-        on_resume: called by the producer with the length of each pause, in s, after its first frame: a pause of
-            `PAUSE_S` s or more, or any that `pause` began.
+        on_resume: called by the producer with the length of each pause, in s, after the first frame that follows
+            it. A time without frames is a pause if it lasts `PAUSE_S` s or more, or if `pause` began it.
         clock: for statistics.
     """
 
@@ -163,7 +163,10 @@ class FrameHub:
         return queue
 
     def attach(self, receiver: FrameReceiver, counts: FrameCounts, *, wants_all: bool = False) -> None:
-        """Send ``receiver`` every frame from now on; it counts them in ``counts``; see `wants_all`."""
+        """Send ``receiver`` every frame from now on; it counts them in ``counts``.
+
+        ``wants_all`` says whether it prefers late frames to lost ones.
+        """
         with self._lock:
             if not self._closed:
                 self._subscribers.append((weakref.ref(receiver), counts, wants_all))
@@ -225,7 +228,7 @@ class FrameHub:
         return away if was_pause else None
 
     def pause(self) -> None:
-        """Expect the stream's next frames from a new connection, and ignore more from this one."""
+        """Expect the stream's next frames from a new connection, and ignore any more from the present one."""
         with self._lock:
             self._paused = True
             self._source += 1

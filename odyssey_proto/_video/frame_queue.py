@@ -116,11 +116,11 @@ class FrameQueue:
             try:
                 item = self._queue.get(timeout=seconds)
             except queue.Empty as exc:
-                if not is_from_here(exc):  # by a signal handler
+                if not is_from_here(exc):  # raised by a signal handler
                     raise
                 if not self._closed or not self._queue.empty():
                     continue
-                item = None  # an earlier one struck before the end was put back
+                item = None  # an earlier signal handler raised before the end was put back
             if item is not None:
                 self._counts.delivered += 1
                 # Frames are dropped only at the head, so all dropped ones come just before this one.

@@ -45,7 +45,7 @@ MAX_PIXELS: Final = 120_000_000
 _PORTRAIT: Final = (704, 1280)  # width, height in px
 _LANDSCAPE: Final = (1280, 704)
 _JPEG_QUALITY: Final = 90
-_ACCEPTED: Final = "JPEG, PNG, WebP, GIF, BMP, HEIC, HEIF and AVIF"
+_ACCEPTED: Final = "JPEG, PNG, WebP, GIF, BMP, HEIC, HEIF or AVIF"
 _UNCHANGED: Final = ("JPEG", "PNG", "WEBP")  # every decoder reads these; others are always re-encoded
 
 # The system's errors for a path that does not exist; EINVAL is that of Windows for one like "https://…".
@@ -90,8 +90,8 @@ def to_data_url(image: ImageInput, *, portrait: bool) -> str:
 
     The image is rotated by its EXIF data, scaled to cover that size, cropped around the centre, converted to sRGB,
     laid on white if it is transparent, and written as a JPEG. An upright, opaque JPEG, PNG or WebP of that size
-    passes unchanged, including its metadata, unless those of a PNG are damaged or larger than 1 MiB. An animation
-    yields its first picture.
+    passes unchanged, including its metadata, unless it is a PNG whose metadata are damaged or larger than 1 MiB.
+    An animation yields its first picture.
 
     Args:
         image: one of

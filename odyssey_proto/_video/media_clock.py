@@ -13,10 +13,10 @@ from typing import Final
 __all__ = ["MediaClock"]
 
 _JUMP_MS: Final = 500.0
-"""A frame that is earlier by the sender's clock than all before it by more than this shows that the clock was set
-ahead."""
+"""If a frame comes more than this earlier, by the sender's clock, than the quickest one before it, the clock was
+set ahead."""
 _BEHIND_MS: Final = 500.0
-"""How far a pause may put the sender's clock back against the arrival of the frames."""
+"""How far the sender's clock may fall behind the arrival of the frames during a pause."""
 _SETTLING_MS: Final = 250
 """How long frames are watched after a pause: if they catch up, only the network paused."""
 _CATCHING_UP_MS: Final = 100
@@ -24,7 +24,7 @@ _CATCHING_UP_MS: Final = 100
 _DRIFT: Final = 0.001
 """How much two clocks may differ in speed; real ones differ by less than a tenth of that."""
 _LONGEST_DRIFT_MS: Final = 1000
-"""The part of a pause during which they may, so that its end can still be judged."""
+"""The longest part of a pause in which they may drift apart, so that its end can still be judged."""
 
 
 class MediaClock:
@@ -43,7 +43,7 @@ class MediaClock:
         self._has_begun = False
         self._is_another = False  # whether the next frame has another clock than those before
         self._sent_ms = self._placed_ms = self._arrived_ms = 0
-        self._lead_ms = 0.0  # the time less the arrival of the frame that came most quickly
+        self._lead_ms = 0.0  # of the frame that came most quickly: its time minus its arrival
         self._behind: tuple[float, int] | None = None  # since a pause: how much, and since when
 
     def renew(self) -> None:

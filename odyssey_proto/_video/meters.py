@@ -31,7 +31,7 @@ _INTERVAL_S: Final = 0.05  # from one frame to the next, before it is known
 _LONGEST_INTERVAL_S: Final = 0.5  # a longer one is a pause
 _PATH_KEPT_S: Final = 10.0  # data channels are acknowledged late, so other measurements take precedence
 RENUMBERED: Final = 3000
-"""From which step on packets are not lost, but numbered anew (RFC 3550, A.1)."""
+"""A step of this many numbers or more is not a loss: the numbering has restarted (RFC 3550, A.1)."""
 CLOCK_RATE_HZ: Final = 90_000
 """RTP timestamps of video per s (RFC 6184, RFC 7741)."""
 _NEW_CLOCK: Final = 3 * CLOCK_RATE_HZ  # a link that loses every frame for so long is given up before
@@ -145,7 +145,10 @@ class Freezes:
             self._newest_at = None
 
     def so_far(self, now: float) -> tuple[int, float, float]:
-        """Return the number of freezes, their length and that of the longest in s, with one that lasts."""
+        """Return the number of freezes, their total length and that of the longest, in s.
+
+        A freeze that still lasts at ``now`` (s) is included.
+        """
         with self._lock:
             stands_s = 0.0 if self._newest_at is None else now - self._newest_at
             if stands_s <= self._interval_s + FREEZE_S:
@@ -266,7 +269,7 @@ class LinkMeter:
     def take_frame(self, timestamp: int, *, follows: bool, held: int = 0) -> None:
         """Count a frame.
 
-        ``follows`` says whether no packet is missing between the previous frame and this; ``held`` is how many
+        ``follows`` says whether no packet is missing between the previous frame and this one; ``held`` is how many
         whole frames between them are not lost, but held back.
         """
         if self._bits:

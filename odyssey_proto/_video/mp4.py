@@ -1,6 +1,7 @@
 """Writing frames into an MP4 file, each at its own time.
 
-It writes the frames that it is given, on the caller's thread; it does not know sessions and fetches nothing.
+This module writes the frames that it is given, on the caller's thread; it does not know sessions and fetches
+nothing.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ _FRAGMENTS: Final = {"movflags": "+hybrid_fragmented", "frag_duration": "1000000
 # begin at 0.
 _ENCODING: Final = {"preset": "superfast", "crf": "20", "bf": "0"}
 _GREY: Final = 128  # of U and V, in every range
-# Sizes of one shape differ by this much once they are rounded to even numbers.
+# Sizes of one shape may differ by this share once they are rounded to even numbers.
 _SAME_SHAPE: Final = 0.02
 
 
@@ -40,7 +41,7 @@ class Mp4Writer:
     The first frame sets the size and the colours: BT.601 or BT.709, limited or full range, primaries, transfer. A
     later frame of another size is scaled, with black borders if its shape differs. An odd size becomes even. The
     times are those of the frames, so a gap in the stream is a gap in the file. Until it is closed, the file
-    consists of fragments of 1 s, so that it can be played if the process is killed.
+    consists of fragments of 1 s, so that it can be played even if the process is killed.
 
     Args:
         path: the file to write; an existing file is replaced when the first frame comes.
@@ -60,7 +61,7 @@ class Mp4Writer:
         self._closed = False
 
     def write(self, frame: VideoFrame, at_ms: int | None = None) -> None:
-        """Append ``frame``; if it is not later than the previous one, it is placed 1 ms after it.
+        """Append ``frame``; if it is not later than the previous one, it is placed 1 ms after that.
 
         Args:
             frame: the frame.
@@ -107,7 +108,7 @@ class Mp4Writer:
                 container.close()
 
     def _mux(self, container: Any, packets: list[Any]) -> None:
-        """Write packets. The file begins with its first: FFmpeg crashes when it ends a file without any."""
+        """Write packets. The first ones also begin the file: FFmpeg crashes when it ends a file without any."""
         if packets:
             try:
                 container.start_encoding()  # does nothing if it has begun
@@ -156,7 +157,7 @@ def _even(length: int) -> int:
 
 
 def _inside(width: int, height: int, most_wide: int, most_high: int) -> tuple[int, int]:
-    """Return the largest even size of that shape which fits; the whole size if that is close to it."""
+    """Return the largest even size of this shape that fits; the whole size if that is nearly the same."""
     scale = min(most_wide / width, most_high / height)
     wide = min(most_wide, _even(round(width * scale)))
     high = min(most_high, _even(round(height * scale)))

@@ -55,7 +55,7 @@ class Playout:
         self._late_since = None
 
     def take(self, ready_at: float, sent_at: float) -> float:
-        """Return when the next frame is due: never before it is ready, nor before the frame before it.
+        """Return when the next frame is due: never before it is ready, nor before the previous frame is due.
 
         Args:
             ready_at: when it could be shown at the earliest.

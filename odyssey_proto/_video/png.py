@@ -22,7 +22,7 @@ _MOST_TEXT_BYTES: Final = 1024 * 1024
 """Decoders refuse texts and profiles that are larger than this once they are unpacked."""
 _MOST_PROFILE_BYTES: Final = 16 * 1024 * 1024
 
-_SHOWN: Final = (b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"eXIf")  # optional, and changes the picture
+_SHOWN: Final = (b"tRNS", b"gAMA", b"cHRM", b"sRGB", b"sBIT", b"eXIf")  # optional chunks that change the picture
 _ANIMATION: Final = (b"acTL", b"fcTL", b"fdAT")
 _TEXTS: Final = (b"tEXt", b"zTXt", b"iTXt")
 _WITH_ORIENTATION: Final = (b"XML:com.adobe.xmp\0", b"Raw profile type exif\0")
@@ -72,7 +72,7 @@ class PngParts:
 
 
 def _chunks(raw: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """Yield each chunk with its kind; data after the last whole one has the kind ``b""``."""
+    """Yield each chunk with its kind, up to ``IEND``; the rest of a file that breaks off has the kind ``b""``."""
     at = _SIGNATURE_BYTES
     while len(raw) >= at + 12:
         end = at + 12 + int.from_bytes(raw[at : at + 4], "big")

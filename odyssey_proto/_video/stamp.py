@@ -1,9 +1,10 @@
 """The stamp in every picture of the emulator: its number, and the time at which it was sent.
 
-At the top left there are two rows of 32 cells of 16×16 px, white 1 and black 0, most significant bit first. Row 1
-is the number of the frame in its stream, row 2 the time at which the picture was passed to the encoder,
-CLOCK_MONOTONIC in ms modulo 2³². So any receiver on the same machine can measure loss, order and latency from the
-pixels alone. The stamp is large and plain, to survive an encoder short of bits; it has no checksum.
+At the top left there are two rows of 32 cells of 16×16 px, white for 1 and black for 0, most significant bit
+first. Row 1 is the number of the frame in its stream, row 2 the time at which the picture was passed to the
+encoder, as CLOCK_MONOTONIC in ms modulo 2³². So any receiver on the same machine can measure loss, order and
+latency from the pixels alone. The stamp is large and plain, to survive an encoder short of bits; it has no
+checksum.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 The client and the emulator do the work. What the subcommands share is in `_app` (the list of them), `_options`,
 `_access` (which service is asked, with which key) and `_output` (results, progress). They are built on Click and
-Rich, of the extra ``cli``; without it, only the emulator, the help and the version work.
+Rich, from the extra ``cli``; without it, only the emulator, the help and the version work.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ class Access:
         self.debug = debug
 
     def expect_stdin_free(self, what: str) -> None:
-        """Refuse the key on stdin if ``what``, the words for something else, comes from there.
+        """Refuse to read the key from stdin, because something else, named by ``what``, comes from there.
 
         Raises:
             click.UsageError: both are to be on stdin.
@@ -56,7 +56,7 @@ class Access:
 
     @contextlib.contextmanager
     def client(self, *, needs_key: bool = True, **settings: Any) -> Iterator[Odyssey]:
-        """Yield a client of the service, closed afterwards. With ``--emulator``, the service runs that long.
+        """Yield a client of the service, closed afterwards. With ``--emulator``, an emulator runs for as long.
 
         Args:
             needs_key: False for calls that need no key; then nobody is asked for one.
@@ -76,7 +76,7 @@ class Access:
 
     @contextlib.contextmanager
     def service(self, *, needs_key: bool = True, **settings: Any) -> Iterator[tuple[str | None, str | None]]:
-        """Yield the address and the key of the service; None stands for those of the environment.
+        """Yield the address and the key of the service; None leaves either to the environment.
 
         The arguments and the exceptions are those of `client`.
         """
@@ -122,7 +122,7 @@ def service_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def keyless_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the same options, without those for an address and a key."""
+    """Add the options of `service_options`, without those for an address and a key."""
 
     @click.option("--emulator", is_flag=True, help="Start an emulator for this call, and ask that.")
     @click.option(
@@ -153,7 +153,7 @@ def keyless_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def secret_from(path: Path, option: str) -> str:
-    """Return the one line of a file, which is a secret; ``-`` is stdin.
+    """Return the text of a file, which is a secret, without the blanks around it; ``-`` is stdin.
 
     Raises:
         click.UsageError: it cannot be read, or has no text.

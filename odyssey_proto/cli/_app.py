@@ -1,7 +1,7 @@
 """The list of the subcommands, and one run of the command. A subcommand is loaded when it is run.
 
-To add one: a module here whose ``command`` is a Click command or group, its row in `COMMANDS`, and its import for
-programs that pack others.
+To add one, write a module here whose ``command`` is a Click command or group, and add its row in `COMMANDS` and
+its import for tools that bundle programs.
 """
 
 from __future__ import annotations
@@ -168,7 +168,7 @@ def _say(text: str) -> None:
 
 
 def _hint(error: click.NoSuchOption) -> str | None:
-    """Return what to do if an option that does not exist is a text that begins with a dash."""
+    """Return what to do if an unknown option may be a text that begins with a dash; otherwise None."""
     context = error.ctx
     if context is None or (error.possibilities and " " not in error.option_name):
         return None

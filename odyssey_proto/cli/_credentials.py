@@ -110,6 +110,6 @@ def _lines(credentials: ClientCredentials) -> str:
 def _write(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _OWNER_ONLY)
     with _files.naming(path), os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        if path.is_file():  # one that was there may be open to others; a device belongs to all
+        if path.is_file():  # others may be allowed to read an existing file; a device belongs to all
             path.chmod(_OWNER_ONLY)
         file.write(text)

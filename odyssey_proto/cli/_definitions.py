@@ -45,7 +45,7 @@ def definition(definitions: Mapping[str, dict[str, Any]], name: str, *, alone: b
 
 
 def summary(schema: Mapping[str, Any]) -> str:
-    """Return the first sentence of a definition's description, and more of them if it is short.
+    """Return the first sentence of a definition's description, and further ones while the text is short.
 
     >>> summary({"description": "A cat that sleeps all day, on a windowsill. It purrs."}), summary({})
     ('A cat that sleeps all day, on a windowsill.', '')

@@ -117,7 +117,7 @@ class Downloads:
         return show
 
     def _beginning(self, stream_id: str, fetched: dict[str, Path]) -> str:
-        """Return the beginning of the names; an empty one if it cannot be found out."""
+        """Return the beginning of the names; "" if it cannot be found out."""
         if self._names == "time":
             return file_time(self._started_at(stream_id))
         if "events" in fetched:
@@ -132,7 +132,10 @@ class Downloads:
             return "" if log is None else _first_prompt(log)
 
     def _started_at(self, stream_id: str) -> str:
-        """Return when a stream began, from the list of recordings, which is read as far as necessary."""
+        """Return when a stream began, or "" if it is not in the list of recordings.
+
+        The list is read as far as necessary.
+        """
         if self._listing is None:
             self._listing = self._client.iter_stream_recordings(page_size=100)
         while stream_id not in self._started and (info := next(self._listing, None)) is not None:
@@ -141,7 +144,7 @@ class Downloads:
 
 
 def _first_prompt(log: Path) -> str:
-    """Return a name from the first prompt of an event log, which may have no prompts."""
+    """Return a name made from the first prompt of an event log; "" if it has no prompts."""
     from .. import OdysseyConfigError, read_event_log
 
     try:

@@ -68,7 +68,7 @@ class _Text(click.ParamType[Any]):
 
 
 def _check(_: click.Context, param: click.Parameter, value: Any) -> Any:
-    """Have the settings check a given value; None if there is none."""
+    """Have the settings check a value, and return it; return None if none was given."""
     if value is None or value == ():
         return None
     from .._base.errors import OdysseyConfigError

@@ -18,7 +18,7 @@ __all__ = ["as_by_ctrl_c"]
 def as_by_ctrl_c() -> Iterator[None]:
     """Have SIGTERM, and SIGHUP where a terminal can close, raise `KeyboardInterrupt` during the block.
 
-    In any thread but the main one, nothing changes: no signal interrupts those.
+    In threads other than the main one, nothing changes: no signal interrupts them.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

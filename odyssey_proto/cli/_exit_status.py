@@ -29,12 +29,12 @@ _BY_CODE: Final = {
     "stream_not_found": 7,
     "duration_limit_reached": 4,  # that of a session, reported as its end
 }
-"""By the code of an error, before its class."""
+"""The exit statuses for some codes of errors, which take precedence over their classes."""
 
 
 def of(error: OdysseyError) -> int:
     """Return the exit status for ``error``."""
-    from .._base import errors  # not for the help
+    from .._base import errors  # not needed for the help
 
     if error.code in _BY_CODE:
         return _BY_CODE[error.code]

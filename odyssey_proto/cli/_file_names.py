@@ -15,7 +15,9 @@ _MOST_CHARS: Final = 48
 
 
 def slug(text: str, otherwise: str) -> str:
-    """Return a short name of small letters, of any script, and digits for ``text``; ``otherwise`` if it has none.
+    """Return a short name for ``text``; ``otherwise`` if it has neither letters nor digits.
+
+    The words of the name consist of lower-case letters, of any script, and digits; hyphens separate them.
 
     >>> slug("A cat on a hill, at sunset!", "stream")
     'a-cat-on-a-hill-at-sunset'
@@ -35,7 +37,7 @@ def time_name(what: str) -> str:
 
 
 def free_name(name: str, suffix: str, *, is_replaced: bool = False) -> Path:
-    """Return ``name`` with ``suffix``, in the current folder; with a number if that file exists.
+    """Return ``name`` with ``suffix``, in the current folder, and with a number if that file exists.
 
     Args:
         name: the name, without the suffix.

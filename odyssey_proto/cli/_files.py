@@ -26,17 +26,17 @@ def is_stdout(path: Path | None) -> bool:
 
 
 def expect_new(path: Path | None, option: str, *, is_replacing: bool) -> None:
-    """Refuse a file that is there, unless it may be replaced. In a device, such as /dev/null, nothing is lost.
+    """Refuse a file that exists, unless it may be replaced. A device, such as /dev/null, is not refused.
 
     Raises:
-        click.BadParameter: the file that ``option`` names is there.
+        click.BadParameter: the file that ``option`` names exists.
     """
     if path is not None and path.is_file() and not is_replacing:
         raise click.BadParameter(f"{path} exists; --force replaces it.", param_hint=f"'{option}'")
 
 
 def expect_writable(*paths: Path | None) -> None:
-    """Refuse a path that is a folder, in a folder that does not exist, or closed to this user. Nothing is written.
+    """Refuse a path that is a folder, is in a missing folder, or is closed to this user. Nothing is written.
 
     Raises:
         OdysseyConfigError: a file there cannot be written.
@@ -69,10 +69,10 @@ def expect_folder(folder: Path) -> None:
 
 @contextlib.contextmanager
 def naming(path: object) -> Iterator[None]:
-    """Give each `OSError` in the block a ``filename`` if it has none: that of a full disk does not say where."""
+    """Give each `OSError` in the block a ``filename`` if it has none: the error of a full disk has none."""
     try:
         yield
-    except (BrokenPipeError, OdysseyError):  # some of ours are both
+    except (BrokenPipeError, OdysseyError):  # some of our errors are an `OSError` too
         raise
     except OSError as exc:
         if exc.filename is not None:

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 _LIST_KEYS: Final = ("jobs", "recordings", "streams")
 _COLUMNS: Final = {"job_id": {"status"}, "stream_id": {"started", "script"}}
-"""By the name of an id in JSON: columns by which a table of such ids is known."""
+"""For each name of an id in JSON, columns by which a table of such ids is recognised."""
 HEADING: Final = "id"
 """The heading of the first column in tables of ids."""
 
@@ -34,7 +34,8 @@ def ids_from(arguments: Iterable[str], key: str, access: Access) -> list[str]:
         access: the service; its key may be on stdin.
 
     Raises:
-        click.UsageError: there is no argument, or stdin has no ids.
+        click.UsageError: there is no argument, stdin cannot be read, or it has JSON or a table without such ids.
+            An empty stdin only causes a note.
     """
     found: list[str] = []
     given = list(arguments)
@@ -131,7 +132,7 @@ def _search(data: Any, key: str, levels: int = 8) -> Iterator[str]:
 def each(ids: Iterable[str], call: Callable[[str], T]) -> tuple[list[T], dict[str, OdysseyError]]:
     """Call the service for each id, and return the results and the errors.
 
-    After an error about one id, the others are still done; any other error ends it.
+    After an error about one id, the other calls are still made; after any other error, no more are made.
     """
     from .._base import errors
     from ._output import note
@@ -159,6 +160,6 @@ def errors_in_json(failures: Mapping[str, OdysseyError], key: str) -> list[dict[
 
 
 def raise_last(failures: Mapping[str, OdysseyError]) -> None:
-    """Raise the last of the errors that `each` returned, if there are any: it is the one that ended it."""
+    """Raise the last of the errors that `each` returned, if any: an error that ended the calls is the last."""
     if failures:
         raise list(failures.values())[-1]

@@ -45,7 +45,7 @@ class Waiting:
         self, client: Odyssey, job_ids: Sequence[str], show: Callable[[str, str, float | None], None], *,
         scripts: int | None = None, is_private: bool = False,
     ) -> list[SimulationJobDetail]:  # fmt: skip
-        """Wait until the jobs have ended, and return them in their order.
+        """Wait until the jobs have ended, and return them in the order of ``job_ids``.
 
         Args:
             client: the client that asks.
@@ -56,7 +56,7 @@ class Waiting:
 
         Raises:
             OdysseyError: as `Odyssey.wait_for_simulations`.
-            KeyboardInterrupt: it was interrupted; a note says that the jobs continue.
+            KeyboardInterrupt: the wait was interrupted; a note says that the jobs continue, unless ``is_private``.
         """
         told: dict[str, str] = {}
 

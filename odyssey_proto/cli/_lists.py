@@ -64,7 +64,7 @@ class Listing:
         columns: Sequence[str],
         row: Callable[[Any], Sequence[object]],
     ) -> None:
-        """Print the entries: ``key`` is the field with the id, ``name`` that of the list in JSON."""
+        """Print the entries: ``key`` is the field with the id, ``name`` the name of the list in JSON."""
         if self.as_json:
             _output.print_json({name: [item.to_dict() for item in found]})
         elif self.ids_only:
@@ -112,7 +112,7 @@ def listing_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def named(ids: Sequence[str], key: str, access: Access) -> list[str]:
-    """Return the ids that the arguments name; none for the call's own emulator, which makes a job itself.
+    """Return the ids that the arguments name; none with ``--emulator``, because that makes a job of its own.
 
     Raises:
         click.UsageError: there are none, or there are some with ``--emulator``.
@@ -127,6 +127,6 @@ def named(ids: Sequence[str], key: str, access: Access) -> list[str]:
 
 
 def sample_job(client: Odyssey, *, is_awaited: bool = True) -> SimulationJobDetail:
-    """Have the call's own emulator make a job, and return it."""
+    """Have the call's own emulator make a job, and return it; if ``is_awaited``, once it has ended."""
     job = client.simulate(script=_SAMPLE, portrait=False)
     return client.wait_for_simulation(job.job_id, poll=0.1) if is_awaited else job

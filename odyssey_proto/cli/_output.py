@@ -25,14 +25,14 @@ __all__ = ["note", "plain", "print_json", "print_table", "progress", "progress_r
 
 _LINE_MOST_CHARS: Final = 16_384  # addresses are long
 _SHORT_WORD: Final = 10  # a date
-_ID: Final = "id"  # the heading of a column whose cells are copied
+_ID: Final = "id"  # the heading of a column whose cells users copy
 _printing: Final = threading.Lock()
 _displays: Final[list[Console]] = []
 """The displays that show a bar."""
 
 
 def print_json(data: Any) -> None:
-    """Print JSON-ready data on one line of stdout, at once. Any thread may call."""
+    """Print JSON-ready data on one line of stdout, at once. Any thread may call it."""
     text = json.dumps(data, ensure_ascii=not takes_any_text())
     if not text.isprintable():  # terminals obey more characters than JSON must escape
         text = "".join(letter if letter.isprintable() else json.dumps(letter)[1:-1] for letter in text)
@@ -41,7 +41,7 @@ def print_json(data: Any) -> None:
 
 
 def takes_any_text() -> bool:
-    """Return whether stdout can show every letter: if not, JSON has a form of it that is ASCII."""
+    """Return whether stdout can show every letter; if not, JSON can be written in ASCII."""
     encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
     return codecs.lookup(encoding).name.startswith("utf")
 
@@ -83,7 +83,7 @@ def _least_width(cells: Sequence[str]) -> int:
 
 
 def plain(text: str) -> str:
-    """Return a line that may contain text of the service without control characters, for printing."""
+    """Return a line for printing, without control characters, which text of the service may contain."""
     return presentable(text, _LINE_MOST_CHARS)
 
 
@@ -104,8 +104,8 @@ def note(text: str) -> None:
 def progress() -> Iterator[Callable[[str, float | None], None]]:
     """Show a progress bar on stderr during the block, if that is a terminal.
 
-    Yields a function that takes the current step, and the share of it that is done, 0 to 1, or None if there is no
-    end to it. `note` may be called meanwhile: the bar stays below.
+    Yields a function that takes the current step, and the share of it that is done, 0 to 1, or None if that is
+    not known. `note` may be called meanwhile: the bar stays below.
 
     Raises:
         MissingExtraError: Rich is not installed.
@@ -120,7 +120,7 @@ def progress_rows() -> Iterator[Callable[[str, str, float | None], None]]:
     """Show progress bars on stderr during the block, as `progress` does.
 
     Yields a function that takes the name of a bar, the text beside it, and the share that is done, 0 to 1, or None
-    if there is no end to it. A name that is new adds a bar.
+    if that is not known. A name that is new adds a bar.
 
     Raises:
         MissingExtraError: Rich is not installed.

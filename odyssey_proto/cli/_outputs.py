@@ -58,7 +58,7 @@ class Outputs:
         return _files.is_stdout(self.raw)
 
     def prepare(self, name: str) -> None:
-        """Settle the outputs; ``name`` is the file's if no output was named.
+        """Settle the outputs; ``name`` becomes that of the MP4 file if no output was chosen.
 
         Raises:
             click.UsageError: outputs do not go together, or a file would be replaced.
@@ -88,7 +88,7 @@ class Outputs:
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[tuple[list[Sink], Page | None]]:
-        """Yield the outputs of each picture, and the page among them; closed afterwards.
+        """Yield the outputs for each picture, and the page if it is among them; they are closed afterwards.
 
         Raises:
             OSError: something cannot be written, or the page has no port.
@@ -123,7 +123,7 @@ def output_options(default_s: float | None) -> Callable[[Callable[..., Any]], Ca
     """Add the options about outputs, and pass an `Outputs` to the command as ``outputs``.
 
     Args:
-        default_s: the length in s without ``--seconds``; None for no limit. With ``--show``, there is none.
+        default_s: the length in s without ``--seconds``; None for no limit. With ``--show``, there is no limit.
     """
     length = "until it ends" if default_s is None else f"{default_s:g}; with --show, {_UNTIL_CTRL_C}"
 
@@ -224,7 +224,7 @@ class _Pictures:
 
 
 class _Raw:
-    """Writes the bytes of each picture, all of the size of the first."""
+    """Writes the bytes of each picture, scaled to the size of the first."""
 
     def __init__(self, file: Any, name: object) -> None:
         self._file = file

@@ -1,7 +1,7 @@
 """The page of ``--show``: the live picture in a browser, as Motion JPEG from a small server on this machine.
 
-It listens on loopback only, its address has a random token, and a request must name this machine: a hostile page
-in the same browser does not know the token, and cannot get here through a domain of its own.
+The server listens on loopback only, its address has a random token, and a request must name this machine: a
+hostile page in the same browser does not know the token, and cannot get here through a domain of its own.
 Pictures are encoded only while there are viewers.
 """
 
@@ -143,7 +143,7 @@ class Page:
         return host in (f"{_HOST}:{port}", f"localhost:{port}")
 
     def _leads_here(self, path: str) -> str | None:
-        """Return the requested resource, if the path has the token."""
+        """Return the name of the requested resource if the path has the token; otherwise None."""
         _, token, *rest = path.split("/", 2) if path.count("/") > 1 else ("", "", "")
         return rest[0] if secrets.compare_digest(token.encode(), self._token.encode()) else None
 
@@ -181,7 +181,7 @@ class Page:
             def do_GET(self) -> None:  # the name that the base class calls
                 wanted = page._leads_here(self.path)
                 if not page._allows(self.headers["Host"]):
-                    self._answer(403, "text/plain", b"This page has no such name.\n")
+                    self._answer(403, "text/plain", b"This is not the host name of this page.\n")
                 elif wanted == "":
                     self._answer(200, "text/html; charset=utf-8", _HTML.encode())
                 elif wanted == "state":
@@ -195,7 +195,7 @@ class Page:
             def _send_pictures(self) -> None:
                 with page._looking() as has_room:
                     if not has_room:
-                        return self._answer(503, "text/plain", b"Too many are looking.\n")
+                        return self._answer(503, "text/plain", b"Too many viewers.\n")
                     self._head(200, f"multipart/x-mixed-replace; boundary={_BOUNDARY}")
                     number = 0
                     while (found := page._next(number)) is not None:

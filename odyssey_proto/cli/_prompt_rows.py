@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["Row", "are_prompts", "csv_rows", "scripts_of"]
 
 Row: TypeAlias = tuple[int | None, Mapping[Any, Any]]
-"""The line of a row, and its columns."""
+"""The line of a row, None if it is not known, and its cells by column."""
 
 _SEPARATORS: Final = {",": "a comma", ";": "a semicolon", "\t": "a tab"}
 _COLUMNS: Final = ("prompt", "time", "script", "image")
@@ -81,7 +81,7 @@ def scripts_of(rows: Sequence[Row], name: str, hold_s: float) -> tuple[list[list
     Args:
         rows: the rows.
         name: of the file, for errors.
-        hold_s: s for which the last prompt of a script, and each one without a time, stays.
+        hold_s: how long, in s, a prompt stays if it is the last of its script, or the next one has no time.
 
     Raises:
         OdysseyConfigError: a row is not valid.

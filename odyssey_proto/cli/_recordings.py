@@ -127,7 +127,7 @@ def download(
 
 
 def _own(client: Odyssey, access: Access) -> list[str]:
-    """Return the recordings that the emulator of the call has made for it; none elsewhere."""
+    """Return the streams that the call's own emulator has recorded for it; none with any other service."""
     if not access.is_emulator:
         return []
     return [stream.stream_id for stream in sample_job(client).streams]

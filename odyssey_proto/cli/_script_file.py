@@ -58,7 +58,7 @@ class ScriptFile:
             OdysseyConfigError: a script is not valid; the text has the name of the file and the line.
             MissingExtraError: an image needs a package that is not installed.
         """
-        from .._rest.simulation_request import simulation_request  # not for the help
+        from .._rest.simulation_request import simulation_request  # not needed for the help
 
         given = _with_paths(self.scripts, self.folder)
         try:
@@ -80,7 +80,7 @@ class ScriptFile:
 
 
 def format_of(path: Path) -> str | None:
-    """Return the format of a file by its name; None if that does not show it. stdin is JSON."""
+    """Return the format of a file by its name; None if the name does not show it. stdin is JSON."""
     return "json" if str(path) == "-" else _BY_SUFFIX.get(path.suffix.lower())
 
 
@@ -90,7 +90,7 @@ def read_script_file(path: Path, file_format: str, hold_s: float | None, default
     Args:
         path: the file.
         file_format: ``json``, ``yaml``, ``jsonl`` or ``csv``.
-        hold_s: s for which the last prompt of a list of prompts stays; None if it was not given.
+        hold_s: how long, in s, some prompts of a list stay, see `scripts_of`; None if it was not given.
         default_hold_s: the value to use then.
 
     Raises:
@@ -200,7 +200,7 @@ def _fill_end(entry: Any) -> None:
 
 
 def _with_paths(scripts: Any, folder: Path) -> Any:
-    """Return scripts in which the paths of images are relative to this folder, not to that of the file."""
+    """Return scripts with paths of images relative to the current folder, not to ``folder``, that of the file."""
     if not isinstance(scripts, list):
         return scripts
     return [

@@ -1,4 +1,4 @@
-"""JSON and YAML, each value with the line where it begins, so that errors can name that."""
+"""JSON and YAML, each value with the line where it begins, so that errors can name it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""``odyssey-proto simulate``: scripts from a file become a job, which is awaited and downloaded if wanted."""
+"""``odyssey-proto simulate``: scripts from a file become a job.
+
+If wanted, the command waits for the job, and downloads its recordings.
+"""
 
 from __future__ import annotations
 
@@ -185,7 +188,7 @@ class _Simulation:
         _output.note(f"{job.status}{begin}; to wait for it: odyssey-proto jobs wait {job.job_id}")
 
     def finish(self, client: Odyssey, job: SimulationJobDetail, scripts: int | None) -> None:
-        """Wait for a job, download its recordings, and print them; then raise the error, if there was one.
+        """Wait for a job, download its recordings if wanted, and print the result; then raise the error, if any.
 
         Raises:
             OdysseyError: as `Odyssey.simulate_and_wait` and `Odyssey.download_recording`.

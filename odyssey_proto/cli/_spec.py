@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["command"]
 
 _BUNDLE = "odyssey.schema.json"
-_LEFT_OUT = ("vectors",)  # 280 files; with --out they are written
+_LEFT_OUT = ("vectors",)  # more than 150 files, which only --out writes
 
 
 @click.command
@@ -71,7 +71,7 @@ def command(name: str | None, out: Path | None, alone: bool, force: bool, as_jso
             param_hint="'NAME'",
         )
     schema = definition(definitions, name, alone=alone)
-    # As one line, for programs that read lines.
+    # ASCII for a stdout that cannot show every letter. With --json, one line, for programs that read lines.
     is_ascii = (out is None or _files.is_stdout(out)) and not _output.takes_any_text()
     text = json.dumps(schema, ensure_ascii=is_ascii, indent=None if as_json else 2)
     return _put(text + "\n", out, force=force)

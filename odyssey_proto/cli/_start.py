@@ -38,11 +38,11 @@ class StartOptions:
         return _file_names.slug(self.prompt, "stream" if self.image is None else self.image.stem)
 
     def wanted(self) -> dict[str, Any]:
-        """Return the stream, as `Session.start_stream` takes it. The image is read now, not when all is connected.
+        """Return the arguments of `Session.start_stream`. The image is read now, before anything is connected.
 
         Raises:
             OdysseyConfigError: the image cannot be used.
-            MissingExtraError: it needs a package that is not installed.
+            MissingExtraError: the image needs a package that is not installed.
         """
         image = None
         if self.image is not None:
@@ -52,7 +52,11 @@ class StartOptions:
         return {"prompt": self.prompt, "portrait": self.portrait, "image": image, "broadcast": self.broadcast}
 
     def check(self, command: str, seconds: float | None) -> None:
-        """Refuse an empty prompt without an image, and a schedule longer than the stream; ``command`` is its name.
+        """Refuse an empty prompt without an image, and a schedule longer than the stream.
+
+        Args:
+            command: the name of the command.
+            seconds: the length of the stream, in s; None if it has no limit.
 
         Raises:
             click.UsageError: an option is wrong.
@@ -69,14 +73,17 @@ class StartOptions:
 
 
 def way_to_watch(info: BroadcastInfo) -> str:
-    """Return the line of a shell with which others watch a broadcast. It has the token."""
+    """Return the shell command with which others watch a broadcast. It contains the token."""
     hls = "" if info.hls_url is None else f" --hls-url {shlex.quote(info.hls_url)}"
     token = f"ODYSSEY_SPECTATOR_TOKEN={shlex.quote(info.spectator_token)}"
     return f"{token} odyssey-proto watch {shlex.quote(info.webrtc_url)}{hls}"
 
 
 def start_options(broadcast_help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Add the prompt and the options about the start, and pass a `StartOptions` to the command as ``start``."""
+    """Return a decorator that adds the prompt and the options of the start, and passes them on as ``start``.
+
+    The command gets a `StartOptions`.
+    """
 
     def add(function: Callable[..., Any]) -> Callable[..., Any]:
         @click.argument("words", nargs=-1, metavar="[PROMPT]")

@@ -38,7 +38,7 @@ class Steered:
     applied_prompt: str | None
     """The prompt as the service applied it; None if it did not."""
     error: OdysseyError | None
-    """Why it was not applied."""
+    """Why it was not applied; None if it was."""
     is_typed: bool
     """Whether it was typed."""
 
@@ -90,17 +90,17 @@ class Steering:
     def __exit__(self, *_: object) -> None:
         self._is_over = True
         self._typed.put(None)
-        self._thread.join(_READING_ENDS_S)  # a prompt whose answer has not come is not waited for
+        self._thread.join(_READING_ENDS_S)  # an answer that takes longer is not awaited
 
     def _run(self) -> None:
-        with contextlib.suppress(BrokenPipeError):  # nobody reads the reports; that ends the main thread
+        with contextlib.suppress(BrokenPipeError):  # nobody reads the reports: the main thread ends
             if self._first is not None:
                 self._first()
             for prompt, is_typed in self._prompts():
                 self._send(prompt, is_typed=is_typed)
 
     def _prompts(self) -> Iterator[tuple[str, bool]]:
-        """Yield each prompt when it is due; at the end, those that were due before it, if this thread was late."""
+        """Yield each prompt when it is due; at the end, all that were due before it, if this thread was late."""
         waiting: list[str] = []  # typed before the first picture
         while True:
             is_last = self._is_over
@@ -133,7 +133,7 @@ class Steering:
 
 @contextlib.contextmanager
 def typed_lines(take: Callable[[str], object]) -> Iterator[None]:
-    """Call ``take`` with each line that comes on stdin, without blanks around it, on a thread of its own.
+    """Call ``take``, on a thread of its own, with each line from stdin that is not blank, stripped.
 
     A background process of a terminal is not stopped for reading: it waits until it is in the foreground again.
     """

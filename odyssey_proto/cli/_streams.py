@@ -17,7 +17,7 @@ __all__ = ["leave_the_output", "usable_streams"]
 
 @contextlib.contextmanager
 def usable_streams() -> Iterator[None]:
-    """Let both streams take any text during the block, also if the process has none or has closed them."""
+    """Let both streams take any text during the block, even if the process has none or has closed them."""
     for number in (0, 1, 2):
         try:
             os.fstat(number)

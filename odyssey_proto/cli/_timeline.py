@@ -1,6 +1,6 @@
-"""The timeline of scripts, as a table and as JSON-ready data, and which fields in them are not known.
+"""The timeline of scripts, as a table and as JSON-ready data, and the fields in them that are not known.
 
-They have been checked already.
+The scripts have been checked already.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def timeline(file: ScriptFile, scripts: Sequence[Sequence[dict[str, Any]]]) -> l
     """Return the steps of each script, entry by entry.
 
     Args:
-        file: their source.
+        file: the source of the scripts.
         scripts: what `ScriptFile.checked` returned.
     """
     return [
@@ -53,7 +53,7 @@ def _step(file: ScriptFile, index: int, at: int, entry: dict[str, Any]) -> dict[
 
 
 def unknown_fields(file: ScriptFile, scripts: Sequence[Sequence[dict[str, Any]]]) -> Iterator[str]:
-    """Yield a text for each field that is not known, which may be meant for a newer service, or be a slip.
+    """Yield a text for each unknown field: it may be meant for a newer service, or be a slip.
 
     The arguments are those of `timeline`.
     """
@@ -71,7 +71,7 @@ def unknown_fields(file: ScriptFile, scripts: Sequence[Sequence[dict[str, Any]]]
 
 
 def print_timeline(steps: Sequence[Sequence[dict[str, Any]]]) -> None:
-    """Print a table with a row for each entry, and to stderr the total."""
+    """Print a table with a row for each entry, and the total to stderr."""
     _output.print_table(("script", "time", "action", "prompt", "image"), _rows(steps))
     total_ms = 0.0
     for number, script in enumerate(steps, 1):

@@ -12,7 +12,7 @@ from ._options import SECONDS
 
 __all__ = ["MOMENT", "clock", "file_time", "is_since", "local_time", "roughly"]
 
-_LONGEST_TIME_S: Final = 1e10  # three centuries: more, or what is no number, means nothing
+_LONGEST_TIME_S: Final = 1e10  # three centuries; a longer time, or NaN, means nothing
 _DAYS: Final = re.compile(r"(\d+(?:\.\d+)?)d")
 
 
@@ -60,7 +60,7 @@ def _moment_of(iso: str | None) -> datetime.datetime | None:
 
 
 def is_since(iso: str | None, since: datetime.datetime | None) -> bool:
-    """Return whether the service's time is not before ``since``; False if it gave none."""
+    """Return whether a time from the service is not before ``since``, if that is given; False if it gave none."""
     if since is None:
         return True
     moment = _moment_of(iso)
@@ -68,26 +68,26 @@ def is_since(iso: str | None, since: datetime.datetime | None) -> bool:
 
 
 def local_time(iso: str | None) -> str:
-    """Return ``2026-01-31 15:45:00`` by the clock of this machine, or ``-``."""
+    """Return a time from the service, such as ``2026-01-31 15:45:00`` by the clock of this machine, or ``-``."""
     moment = _moment_of(iso)
     return "-" if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}"
 
 
 def file_time(iso: str | None) -> str:
-    """Return ``20260131-154500``, or nothing."""
+    """Return the same for the name of a file, such as ``20260131-154500``, or an empty text."""
     moment = _moment_of(iso)
     return "" if moment is None else f"{moment:%Y%m%d-%H%M%S}"
 
 
 def roughly(seconds: float) -> str:
-    """Return a time that is only known roughly, such as ``about 5 min``."""
+    """Return a length that is only known roughly, as text, such as ``about 5 min``."""
     if not abs(seconds) < _LONGEST_TIME_S:
         return "some time"
     return f"about {seconds:.0f} s" if seconds < 120 else f"about {seconds / 60:.0f} min"
 
 
 def clock(seconds: float | None) -> str:
-    """Return a length or a moment of a video.
+    """Return a length or a moment of a video as text; ``-`` if it is not known.
 
     >>> clock(75.25), clock(3600), clock(None)
     ('1:15.25', '1:00:00', '-')

@@ -1,6 +1,6 @@
 """One stream, watched to its end: pictures go to the outputs, and events are reported.
 
-It knows neither who made the stream nor how it is steered; `_stream` and `_watch` do.
+This module knows neither who made the stream nor how it is steered; `_stream` and `_watch` do.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Ending:
     """``length``: the wanted length was reached; ``ended``: by the service; ``interrupted``; ``error``."""
     error: OdysseyError | None = None
     frames: int = 0
-    """Pictures that came."""
+    """Pictures that the outputs took."""
     dropped: int = 0
     """Pictures that came, but were left out because an output was too slow."""
     first_at: float = 0.0
@@ -133,7 +133,7 @@ class Viewing:
         Args:
             live: a session, or a spectator.
             start: starts the stream; its exceptions pass through.
-            on_start: called then. From here on, Ctrl-C is an end like any other.
+            on_start: called once it has started. From then on, Ctrl-C is an end like any other.
             on_first: called with the time of the first picture, in s of `time.monotonic`.
 
         Raises:
@@ -196,8 +196,7 @@ class Viewing:
             self._show("streaming", None if length_s is None else elapsed_s / length_s)
 
     def report(self, ending: Ending, more: dict[str, Any]) -> None:
-        """Print the result of the stream; ``more`` is added to the JSON. Then raise the error that ended it, if
-        any.
+        """Print the result of the stream, with ``more`` in the JSON; then raise the error that ended it, if any.
 
         Raises:
             OdysseyError: the error that ended it.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["command"]
 
-_TOKEN_VARIABLE: Final = "ODYSSEY_SPECTATOR_TOKEN"  # noqa: S105  # no token
+_TOKEN_VARIABLE: Final = "ODYSSEY_SPECTATOR_TOKEN"  # noqa: S105  # not a token
 _CONNECT_S: Final = 40.0
 _SHOWN: Final = "A cat on a hill at sunset, warm light"
 
@@ -49,8 +49,8 @@ def command(
 ) -> int:
     """Watch a broadcast, with the same outputs.
 
-    URL and TOKEN are what "odyssey-proto stream --broadcast" prints. Others on this machine can read arguments:
-    rather pass the token by its variable or by a file, or type it when asked.
+    URL and TOKEN are what "odyssey-proto stream --broadcast" prints. Others on this machine can read arguments,
+    so pass the token by its variable or by a file instead, or type it when asked.
     """
     if access.is_emulator and (url or token or token_file or hls_url):
         raise click.UsageError("--emulator makes a broadcast of its own; leave out the address and the token.")
@@ -80,7 +80,7 @@ def command(
 
 
 def _nothing() -> None:
-    """A spectator starts no stream."""
+    """Do nothing: a spectator starts no stream."""
 
 
 def _secret(path: Path | None) -> str | None:
@@ -97,7 +97,7 @@ def _info(url: str, token: str, hls_url: str | None) -> BroadcastInfo:
 
 @contextlib.contextmanager
 def _private_broadcast(client: Odyssey) -> Iterator[Any]:
-    """Broadcast a stream on the call's own emulator, and yield its `BroadcastInfo`."""
+    """Broadcast a stream on the command's own emulator, and yield its `BroadcastInfo`."""
     with client.connect() as session:
         session.start_stream(_SHOWN, portrait=False, broadcast=True)
         yield session.wait_for_broadcast()

@@ -11,7 +11,7 @@ A `Witness` judges the traffic of any clients with the emulator:
         ...                                  # let your client use it
     assert witness.violations() == []
 
-``odyssey-proto conformance`` is the command for all of it. It logs to ``odyssey_proto.conformance``.
+``odyssey-proto conformance`` is the command for all of it. This package logs to ``odyssey_proto.conformance``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""HTTP calls against ``spec/openapi.yaml``, and signaling handshakes against ``spec/asyncapi.yaml``."""
+"""Checks HTTP calls against ``spec/openapi.yaml``, and signaling handshakes against ``spec/asyncapi.yaml``."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ PLACES: Final = {
     "/live/{stream_id}/whep/{resource}": "/whep/{resource}",
     "/live/{stream_id}/index.m3u8": "/index.m3u8",
 }
-"""The emulator's paths for those in openapi.yaml that stand for addresses chosen by the service."""
+"""By the emulator's path: the path in openapi.yaml that stands for an address chosen by the service."""
 
 _OF_CLIENT: Final = {"(ping)": "/", "/whep/…": "/whep/{resource}"}
-"""The names of calls in our client's errors that are not paths."""
+"""By the name of a call in our client's errors, if that is not a path: the path in openapi.yaml."""
 
 OTHERS: Final = re.compile(r"/artifacts/|/_emulator/|/live/\{stream_id\}/\{segment\}")
 """Paths that the protocol does not describe: files behind signed addresses, HLS segments, the emulator's own."""
@@ -71,7 +71,7 @@ class CallRules:
         return _OPENAPI / "paths" / path / method if method in self._paths.get(path, {}) else None
 
     def _parameters(self, path: str, method: str) -> dict[str, Rule]:
-        """Return the arguments that the query of a call may have."""
+        """Return the arguments that the query of a call may have, by name."""
         found = {}
         for owner in (_OPENAPI / "paths" / path, _OPENAPI / "paths" / path / method):
             for index in range(len(self._schemas.node(owner).get("parameters", ()))):
@@ -82,11 +82,11 @@ class CallRules:
         return found
 
     def _kinds(self, content: Rule) -> dict[str, Rule]:
-        """Return the schema of each type that a body may have."""
+        """Return the schema of each content type that a body may have."""
         return {kind: content / kind / "schema" for kind in self._schemas.node(content)}
 
     def _answer(self, operation: Rule, status: int) -> Rule | None:
-        """Return the answer of an operation for a status; None if it has none."""
+        """Return the answer that an operation has for a status; None if it has none."""
         answers = self._schemas.node(operation / "responses")
         known = next((key for key in (str(status), f"{status // 100}XX", "default") if key in answers), None)
         return None if known is None else self._schemas.resolved(operation / "responses" / known)
@@ -152,7 +152,7 @@ class _Judgement:
             yield from self._body(self._status, _ERRORS, refusal, seen.headers, seen.body)
 
     def unknown_call(self, *, request: bool, answer: bool) -> Iterator[Violation]:
-        """Yield that the protocol has no such call, and the violations of its refusal."""
+        """Yield the violations of a call that the protocol does not have, and of its refusal."""
         seen, paths = self._exchange, _OPENAPI / "paths"
         if request:
             yield self._wrong("", "the protocol has no such call", paths)
@@ -264,7 +264,7 @@ def _pattern(route: str) -> re.Pattern[str]:
 
 
 def _value(text: str, schema: Any) -> Any:
-    """Return the value of a query's text under ``schema``; the text itself if it has no such value."""
+    """Return the value that a text of a query has under ``schema``; the text itself if it has none."""
     with contextlib.suppress(ValueError, RecursionError):
         if schema.get("type") in ("integer", "boolean"):
             return json.loads(text)

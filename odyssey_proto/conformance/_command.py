@@ -30,7 +30,7 @@ _CHUNK: Final = 64 * 1024
 _LINES_AHEAD: Final = 1000  # a command that prints without end waits, instead of filling the memory
 LOOK_EVERY_S: Final = 0.1
 _DRAINED_WITHIN_S: Final = 3.0
-"""How long to wait for the last lines after a command's end: the reading thread may have to wait for a core."""
+"""How long to wait for the last lines after a command's end: the reading thread may have to wait for a CPU."""
 _JOIN_S: Final = 1.0
 
 
@@ -91,7 +91,7 @@ class RunningCommand:
         self._kill()
         self._process.wait()
         until = time.monotonic() + _JOIN_S
-        # A process that has left the session may still hold a pipe; its thread is left to it, and closes the pipe.
+        # A process that has left the session may still hold a pipe: its thread then runs on, and closes it later.
         for thread in self._threads:
             thread.join(max(0.0, until - time.monotonic()))
 
@@ -117,7 +117,11 @@ class RunningCommand:
                 raise TimeoutError
 
     def end(self, timeout_s: float) -> str:
-        """Return how the command ended, if not with status 0 within ``timeout_s`` s; else an empty text."""
+        """Return how the command ended, if not with status 0 within ``timeout_s`` s; else an empty text.
+
+        Raises:
+            StoppedError: the check is being ended.
+        """
         until = time.monotonic() + timeout_s
         while (status := self._process.poll()) is None:
             if self._stop.is_set():
@@ -171,7 +175,7 @@ class RunningCommand:
         self._hand_over(None)
 
     def _hand_over(self, line: bytes | None) -> None:
-        """Wait for room for a line, as long as lines are taken."""
+        """Queue a line, or None for the end, once there is room; do nothing once no more lines are taken."""
         while not self._is_over:
             with contextlib.suppress(queue.Full):
                 self._lines.put(line, timeout=LOOK_EVERY_S)

@@ -30,7 +30,7 @@ class Contract:
 
     Args:
         agents: the beginnings of the User-Agent headers to judge; ``("",)`` judges all clients, ``()`` none.
-        unknown_values: whether a value that an open enum does not list is a violation, of that kind.
+        unknown_values: whether a value that an open enum does not list is reported, as an ``unknown value``.
     """
 
     def __init__(self, agents: tuple[str, ...] = ("",), *, unknown_values: bool = False) -> None:
@@ -56,7 +56,7 @@ class Contract:
 
 @functools.cache
 def contract(agents: tuple[str, ...] = ("",)) -> Contract:
-    """Return the contract for the clients with these agents, made once."""
+    """Return the contract for the clients with these agents, created once."""
     return Contract(agents)
 
 
@@ -71,7 +71,7 @@ def _messages() -> MessageRules:
 
 
 def request_alone(method: str, target: str, headers: Mapping[str, str], body: bytes) -> Exchange | None:
-    """Return a request that reached another server than the emulator; None if it is not one of the protocol.
+    """Return a request that reached a server other than the emulator; None if it is not one of the protocol.
 
     Its answer is not judged.
     """

@@ -34,7 +34,7 @@ def document(name: str) -> Any:
 
 
 def documents(folder: str, ending: str) -> dict[str, Any]:
-    """Return the content of all files in a folder of ``spec/`` with this ending, by name, such as ``.yaml``.
+    """Return the content of all files in a folder of ``spec/`` with an ending such as ``.yaml``, by name.
 
     >>> list(documents("schemas", ".yaml"))[:2]
     ['schemas/channel.yaml', 'schemas/client.yaml']

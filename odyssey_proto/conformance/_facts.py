@@ -48,7 +48,7 @@ class FactState:
 
 
 class Facts:
-    """The state of all assumed facts. Not for several threads."""
+    """The state of all assumed facts. Not thread-safe."""
 
     def __init__(self) -> None:
         self._facts = assumed_facts()
@@ -61,7 +61,7 @@ class Facts:
         return {fact.rule: fact.name for fact in self._facts.values()}
 
     def confirm(self, name: str) -> None:
-        """Note that a fact was seen; unknown names are ignored: the documents no longer assume it."""
+        """Note that a fact was seen; an unknown name is ignored: the documents no longer assume that fact."""
         if name in self._facts:
             self._confirmed.add(name)
 

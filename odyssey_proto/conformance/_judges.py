@@ -1,7 +1,7 @@
-"""The checks of scenarios: each examines the traffic of a client, and returns its fault.
+"""The checks of scenarios: each examines the traffic of a client, and returns its fault, or an empty text.
 
 The schemas are checked elsewhere (`odyssey_proto.conformance._contract`); these look at order, number and time.
-Bounds of times are generous: a machine may be busy.
+Time limits are generous: a machine may be busy.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def goodbye(record: TrafficRecord) -> str:
 
 
 def keepalives(record: TrafficRecord, at_least: int) -> str:
-    """Keepalives came regularly, the first one counted from the offer."""
+    """At least this many keepalives came, regularly, the first one counted from the offer."""
     times = [at for at, _ in record.sent("keepalive", "signaling")]
     if len(times) < at_least:
         return f"there were {len(times)} keepalives; at least {at_least} were due"
@@ -65,7 +65,7 @@ def keepalives(record: TrafficRecord, at_least: int) -> str:
 
 
 def asks_again(record: TrafficRecord, times: int) -> str:
-    """The client asked for a session until there was one, not too quickly."""
+    """The client asked for a session this many times, neither too quickly nor too slowly."""
     asked = [at for at, _ in record.calls(_REQUEST)]
     if len(asked) != times:
         return f"the client asked {len(asked)} times; {times} were needed"
@@ -94,13 +94,13 @@ def waits(record: TrafficRecord, call: str, at_least_s: float) -> str:
 
 
 def answered(record: TrafficRecord, call: str, at_least: int) -> str:
-    """A call succeeded this many times."""
+    """A call succeeded at least this many times."""
     found = [seen for _, seen in record.calls(call) if seen.status is not None and seen.status < 300]
     return "" if len(found) >= at_least else f"{call} succeeded {len(found)} times, not {at_least}"
 
 
 def handshakes(record: TrafficRecord, at_least: int, at_most: int = 100) -> str:
-    """The client opened this many signaling connections."""
+    """The number of signaling handshakes, refused ones included, is within these limits."""
     made = len(record.calls(HANDSHAKE))
     return "" if at_least <= made <= at_most else f"{made} handshakes were seen, not {at_least}"
 
@@ -113,7 +113,7 @@ def config_before_each_handshake(record: TrafficRecord) -> str:
 
 
 def pings_before_session(record: TrafficRecord) -> str:
-    """Latencies are reported only of regions that were pinged."""
+    """Latencies were reported only for regions that were pinged, apart from 9999 for one that is out of reach."""
     asked = record.calls(_REQUEST)
     pinged = {seen.path.rpartition("/")[2] for _, seen in record.calls("GET /ping/{region}")}
     body, _ = parsed(asked[0][1].request_body or b"{}") if asked else ({}, "")

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["check_live"]
 
 _AT_ONCE: Final = 4
-"""How many scenarios run side by side: most of their time, they wait."""
+"""How many scenarios run side by side: they spend most of their time waiting."""
 _ENDS_WITHIN_S: Final = 5.0
 """How long a client may take to end after it has closed its stdout."""
 _WRITTEN: Final = "spec/conformance.md#live-scenarios"
@@ -71,7 +71,7 @@ def check_live(command: Sequence[str], names: Collection[str] = (), *, at_once: 
         try:
             futures = [executor.submit(_run, command, scenario, stop) for scenario in chosen]
             for future in futures:
-                # In turns: a signal that comes just before an unlimited wait would be handled only after it.
+                # In short waits: a signal that comes just before an unlimited one would be handled only after it.
                 while not future.done():
                     concurrent.futures.wait((future,), timeout=LOOK_EVERY_S)
                 card.add(*future.result())
@@ -162,7 +162,7 @@ def _of_steps(scenario: Scenario, reported: _Reported, record: TrafficRecord) ->
 
 
 def _wrong_report(report: dict[str, Any]) -> str:
-    """Return why this is not a report of a step."""
+    """Return why this is not a report of a step; empty if it is one."""
     outcome = report.get("outcome")
     if outcome not in ("ok", "error"):
         return f"its outcome is {_text(outcome)}, not ok or error"
@@ -183,7 +183,7 @@ def _wrong_step(step: ScenarioStep, report: dict[str, Any], record: TrafficRecor
         if not fits:
             wanted = f"at least {right['at_least']}" if isinstance(right, dict) else json.dumps(right)
             return f"{name} is {_text(found)}, not {wanted}"
-    if outcome == "ok" and not sloppy:  # odd forms are not compared; their meaning is
+    if outcome == "ok" and not sloppy:  # what was sent in odd forms cannot be compared
         return _wrong_value(step, value, record)
     return ""
 
@@ -193,7 +193,7 @@ def _text(data: Any) -> str:
 
 
 def _wrong_value(step: ScenarioStep, value: dict[str, Any], record: TrafficRecord) -> str:
-    """Return how a reported value differs from what the service sent."""
+    """Return how a reported value differs from what the service sent; empty if it does not."""
     match step.do:
         case "start":
             ids = [data.get("stream_id") for _, data in record.received("stream_started")]

@@ -1,4 +1,4 @@
-"""Messages of signaling and of the data channels against ``spec/asyncapi.yaml``: direction, type and content."""
+"""Checks messages of signaling and the data channels against ``spec/asyncapi.yaml``: direction, type, content."""
 
 from __future__ import annotations
 

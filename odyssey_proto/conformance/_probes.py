@@ -1,6 +1,6 @@
 """Requests that our client would not send: each provokes an answer that the protocol describes or assumes.
 
-The answers are shown like those to the client. The steps that send the requests interpret them.
+A watcher sees the answers, like those to the client. The steps that send the requests interpret them.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ class Probes:
 
 
 def _unchanged(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """Add no authorization: without this, requests would replace ours with a password from ``~/.netrc``."""
+    """Leave the authorization as it is: ``requests`` would replace it with a password from ``~/.netrc``."""
     return request
 
 

@@ -92,7 +92,7 @@ def _data(message: Message) -> dict[str, Any] | None:
 
 @contextlib.contextmanager
 def recording(emulator: Emulator) -> Iterator[TrafficRecord]:
-    """Record the traffic of one emulator, though others may run in this process."""
+    """Record the traffic of one emulator, even if others run in this process."""
     record = TrafficRecord()
     own = emulator._loop.run(_thread(), timeout=_THREAD_WITHIN_S)  # an emulator has one thread
 

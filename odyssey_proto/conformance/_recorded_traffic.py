@@ -17,7 +17,7 @@ __all__ = ["RecordedTraffic"]
 
 
 class RecordedTraffic:
-    """All calls and messages so far, each once. It is a watcher; any thread may call."""
+    """All calls and messages so far, each once. This is a watcher; any thread may call it."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -41,9 +41,9 @@ class RecordedTraffic:
         return [one for one in self.all() if isinstance(one, Exchange) and f"{one.method} {one.route}" == call]
 
     def message_after(self, start: int, types: tuple[str, ...], timeout_s: float) -> Message | None:
-        """Return the first message of the service that has one of ``types`` and came after the first ``start``.
+        """Return the first message of the service that has one of ``types``, after the first ``start`` entries.
 
-        None if there is none within ``timeout_s`` s.
+        None if none comes within ``timeout_s`` s.
         """
         return self._wait_for(start, lambda one: not one.from_client and _type(one) in types, timeout_s)
 

@@ -1,6 +1,7 @@
 """The scenarios through which the emulator leads a client: its steps, the faults, and the expected results.
 
-They are data: `odyssey_proto.conformance._live` carries them out, and `odyssey_proto.conformance._judges` checks.
+They are data: `odyssey_proto.conformance._live` carries them out, with the checks of
+`odyssey_proto.conformance._judges`.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class ScenarioStep:
     """Its name; ``spec/conformance.md`` lists all, with their arguments and reports."""
     arguments: dict[str, Any] = attrs.field(factory=dict)
     expected: Expected = "ok"
-    """Its expected outcome; ``any``: it ends."""
+    """Its expected outcome; ``any``: it only has to end."""
     value: dict[str, Any] = attrs.field(factory=dict)
     """The expected report; a dict with ``at_least`` stands for that number or a larger one."""
     written: str = ""
@@ -375,7 +376,7 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
                 "action": "answer",
                 "status": 307,
                 "body": "",
-                # Not a call of the protocol: following without the token is right, and breaks no schema.
+                # Not a call of the protocol: following it without the token is right, and breaks no schema.
                 "headers": {"Location": f"http://{OTHER_HOST}:{{port}}/_emulator/elsewhere"},
             },
         ),

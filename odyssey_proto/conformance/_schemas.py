@@ -1,7 +1,7 @@
-"""Data against the schemas of ``spec/``, closed: unlisted fields and values are found, too.
+"""Checks data against the schemas of ``spec/``, closed: it finds unlisted fields and values, too.
 
-Readers ignore such fields and values; here they are differences between traffic and documents. Which schema
-belongs to which call or message is not known here.
+Readers ignore such fields and values; here they are differences between traffic and documents. This module does
+not know which schema belongs to which call or message.
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def is_open_enum(node: Any) -> bool:
 
 
 def parsed(text: str | bytes) -> tuple[Any, str]:
-    """Return the data of a JSON text, and its fault. Data that is nested too deeply is null."""
+    """Return the data of a JSON text, and its fault, empty if there is none. Data nested too deeply is null."""
     try:
         text = text if isinstance(text, str) else text.decode()
         if text.count("[") + text.count("{") > MOST_LEVELS:
@@ -178,7 +178,7 @@ def _closed(node: Any) -> Any:
 
 
 def _flattened(error: Any) -> Iterator[Any]:
-    """Yield the errors of the intended branch, if ``error`` is about branches and one is nearest."""
+    """Yield ``error``, or the errors of the intended branch if it is about branches and one is nearest."""
     branches: dict[Any, list[Any]] = {}
     for inner in error.context or ():
         branches.setdefault(inner.schema_path[0], []).append(inner)

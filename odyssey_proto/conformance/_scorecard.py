@@ -1,6 +1,6 @@
 """The scorecard of a client: one point for each check, as text, as JSON and as JUnit XML.
 
-It only adds up and prints. The modules that check award the points.
+This module only adds up and formats. The modules that check award the points.
 """
 
 from __future__ import annotations
@@ -26,8 +26,7 @@ _LONGEST_TEXT: Final = 1000  # characters
 
 
 def _plain(text: str) -> str:
-    """Return a text, which may be a client's, as one line of characters that are safe in any terminal and in
-    XML."""
+    """Return a text, perhaps a client's, as one short line that is safe in any terminal and in XML."""
     shown = "".join(
         char if char.isprintable() else " " if char.isspace() else "\ufffd" for char in text[: _LONGEST_TEXT + 1]
     )

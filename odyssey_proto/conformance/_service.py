@@ -61,7 +61,7 @@ def check_service(
     on_step: Callable[[StepResult], object] | None = None,
     steps: Iterable[str] | None = None,
 ) -> ServiceReport:
-    """Check a service against ``spec/``; it takes some minutes, and uses some minutes of streaming.
+    """Check a service against ``spec/``. This takes a few minutes, and uses a few minutes of streaming.
 
     Args:
         api_url: the address of the service; None takes ``ODYSSEY_API_URL``.
@@ -72,7 +72,7 @@ def check_service(
 
     Raises:
         OdysseyConfigError: the address is not valid, or there is no such step.
-        OdysseyAuthError: there is no key.
+        OdysseyAuthError: the key is missing or malformed.
     """
     chosen = _chosen(steps)
     with tempfile.TemporaryDirectory() as folder:
@@ -136,8 +136,7 @@ def _take(step: Step, run: Run) -> StepResult:
 
 
 def _reason(error: OdysseyError) -> str:
-    """Return how a step failed: in our words, or only with the error's attributes if its words are the
-    service's."""
+    """Return how a step failed: in the error's words, or, if they are the service's, by its attributes only."""
     if error.status is None and not isinstance(error, OdysseyStreamError | OdysseyUsageError):
         return one_line(str(error))
     status = f"status {error.status}" if error.status is not None else ""
@@ -146,7 +145,7 @@ def _reason(error: OdysseyError) -> str:
 
 
 def _judge(seen: list[Seen], facts: Facts) -> tuple[Finding, ...]:
-    """Return the differences, and note the evidence of the traffic on the assumed facts."""
+    """Return the differences, and note the evidence in the traffic for or against the assumed facts."""
     contract = Contract((_AGENT,), unknown_values=True)
     found: collections.Counter[Any] = collections.Counter()
     values: dict[Any, Any] = {}

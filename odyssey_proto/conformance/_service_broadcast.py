@@ -104,7 +104,7 @@ def _whep(info: BroadcastInfo, token: str | None = None) -> str:
 
 
 def _unknown(url: str) -> str:
-    """Return the same address of a stream that does not exist."""
+    """Return the same address, but of a stream that does not exist."""
     parts = urlsplit(url)
     *before, stream, last = parts.path.split("/")
     if not stream:

@@ -33,7 +33,7 @@ def connect(run: Run) -> None:
 
 
 def second_session(run: Run) -> None:
-    """Request a second session while the first is open; most accounts may have one."""
+    """Request a second session while the first is open; most accounts may have only one."""
     run.live()
     with run.make_client() as other:
         try:
@@ -179,7 +179,7 @@ FIRST_STEPS: Final = (
     Step("a stream without the expansion of prompts", bypass),
     Step("a prompt that moderation refuses", moderation),
 )
-"""Up to the broadcast."""
+"""The steps before the broadcast."""
 
 LAST_STEPS: Final = (Step("disconnect", disconnect),)
-"""After it."""
+"""The steps after the broadcast."""

@@ -44,7 +44,7 @@ class StepFailedError(Exception):
 
 @attrs.frozen
 class Step:
-    """One step of a check, in the order in which they are taken."""
+    """One step of a check."""
 
     name: str
     take: Callable[[Run], None]
@@ -66,9 +66,9 @@ class Run:
     """A prompt that moderation refuses, if one is known."""
     session: Session | None = None
     stream_id: str = ""
-    """The first stream."""
+    """The id of the first stream; empty if none was started."""
     job_id: str = ""
-    """A job that was not cancelled."""
+    """The id of the job that is not cancelled; empty if none was created."""
     unfinished_jobs: set[str] = attrs.field(factory=set)
     """Jobs that may still wait or run."""
     broadcast: BroadcastInfo | None = None
@@ -100,7 +100,7 @@ class Run:
         return str(self._answered("POST /sessions/request", "signalling_url"))
 
     def give_back(self, answer: Exchange) -> None:
-        """Give back a session, and note a job, that the service granted although it should have refused."""
+        """Give back a session, and note a job, that the service granted although it should have refused it."""
         data = _data(answer)
         job_id, session_id, url = (data.get(name) for name in ("job_id", "session_id", "signalling_url"))
         if isinstance(job_id, str):
@@ -128,7 +128,7 @@ class Run:
         raise SkipError(f"no answer to {call} had {field}")
 
     def decide(self, fact: str, holds: bool, otherwise: str) -> None:
-        """Note whether an assumed fact holds; ``otherwise`` describes the alternative that was seen."""
+        """Note whether an assumed fact holds; ``otherwise`` describes what was seen instead."""
         if holds:
             self.facts.confirm(fact)
         else:

@@ -1,7 +1,7 @@
 """Checks any command that reads and writes JSON lines against the vectors of ``spec/vectors``.
 
 The lines are described in ``spec/conformance.md``. This module runs the command and judges its answers;
-`odyssey_proto.conformance._scorecard` has the result.
+`odyssey_proto.conformance._scorecard` holds the result.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ _ANSWERS_WITHIN_S: Final = 30.0
 _STARTED_ENDS_WITHIN_S: Final = 2.0
 """How long it may take to end after it has closed its stdout."""
 _STARTS: Final = 10
-"""How often the command is started: a question may end it, or leave it hanging."""
+"""How often the command is started at most: a question may end it, or leave it hanging."""
 _SHOWN: Final = 100
-"""How many bytes of a line that is no answer are shown."""
+"""How many bytes of a line that is not an answer are shown."""
 _WRITTEN: Final = "spec/conformance.md#requests-and-answers"
 _OPERATIONS: Final = {"schema": "validate", "tolerant": "read", "canonical": "read", "session": "play"}
 
@@ -53,8 +53,8 @@ class _Question:
 def check_vectors(command: Sequence[str], levels: Collection[str] = LEVELS) -> Scorecard:
     """Ask ``command`` all vectors of these levels, and return its scorecard.
 
-    A question that it does not answer fails. Then the command is started again for the next one, unless it answers
-    nothing at all, or fails too often.
+    A question that it does not answer fails. Then the command is started again for the next one, unless it has
+    answered nothing since it was started, or has been started too often.
 
     Args:
         command: the program and its arguments. Its stderr is that of this process.
@@ -80,7 +80,10 @@ def check_vectors(command: Sequence[str], levels: Collection[str] = LEVELS) -> S
 
 
 def _ask(command: Sequence[str], left: collections.deque[_Question], card: Scorecard) -> str:
-    """Ask the questions until one is not answered, take those before it from ``left``, and return why."""
+    """Ask the questions until one is not answered, take those before it from ``left``, and return why.
+
+    The text is empty if all were answered.
+    """
     lines = [json.dumps(question.line).encode() + b"\n" for question in left]
     with RunningCommand(command, lines) as running:
         while left:
@@ -226,7 +229,7 @@ def _difference(right: Any, found: Any) -> str:
 
 
 def _equal(right: Any, found: Any) -> bool:
-    """Return whether two values are equal as JSON: 1 is 1.0, and not true."""
+    """Return whether two values are equal as JSON: 1 equals 1.0, but not true."""
     if isinstance(right, dict) and isinstance(found, dict):
         return right.keys() == found.keys() and all(_equal(value, found[key]) for key, value in right.items())
     if isinstance(right, list) and isinstance(found, list):
@@ -235,9 +238,9 @@ def _equal(right: Any, found: Any) -> bool:
 
 
 def _means(right: Any, found: Any) -> bool:
-    """Return whether a value means the same.
+    """Return whether ``found`` means the same as ``right``.
 
-    An absent value may be null or false, and fields without a schema do not count.
+    A field that ``right`` lacks may be null or false, and fields without a schema do not count.
     """
     if isinstance(right, dict) and isinstance(found, dict):
         more = {key: value for key, value in found.items() if key not in right and key in _known_fields()}

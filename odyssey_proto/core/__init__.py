@@ -24,16 +24,16 @@ POST /sessions
 
 The rules of the loop:
 
-- ``now`` is the time of any clock in s that never jumps back. Only one thread at a time may call a protocol.
+- ``now`` is the time, in s, of any clock that never jumps back. Only one thread at a time may call a protocol.
 - `Protocol.receive` takes one input. A command that does not fit the current state raises and changes nothing;
   any other input that does not fit is returned as `Ignored`.
 - When the clock reaches `Protocol.next_due`, call `Protocol.advance`. Call `Protocol.outputs` after either.
 - An effect that asks for an answer names the inputs that answer it in its docstring. Some carry the number of a
   *link* (one attempt at a connection); the answer carries the same number.
-- Commands carry a number that you choose, each another; `Succeed` or `Fail` answers each once. These come last, so
-  code that continues after a call finds all its effects. `Abandon` forgets a call: report it also if the answer
-  came too late for your user.
-- Report messages that the readers cannot read as `Unreadable`: that answers the call that they were meant for.
+- Calls carry a number that you choose, a different one for each; `Succeed` or `Fail` answers each once. These come
+  last, so code that continues after a call finds all its effects. `Abandon` forgets a call: report it even if the
+  answer has come, but too late for your user.
+- Report a message that the readers cannot read as `Unreadable`: that answers the call that it was meant for.
 
 A `SpectatorMachine` is the same for watching a broadcast. The rest of what an SDK needs is here too: `encode` and
 the readers of messages (`signaling_from_server`, `channel_from_streamer`), `Queueing`, the rule for waiting for a

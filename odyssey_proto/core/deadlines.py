@@ -30,7 +30,7 @@ ANSWER_GRACE_S: Final = 5.0
 """How long a request may have to wait for the answer to an earlier, abandoned one: that answer may be lost, and a
 service may never answer the end of a stream that it does not have."""
 REJOIN_DEADLINE_S: Final = 5.0
-"""The limit for each of these three when a session is rejoined (spec/behaviour.md#rejoining): an attempt that
-hangs costs the next one."""
+"""The limit for opening a link, for its video and control channel, and for the first frame after that, when a
+session is rejoined (spec/behaviour.md#rejoining): an attempt that hangs delays the next one."""
 FRAME_INTERVAL_S: Final = 0.05
 """The time from one frame to the next (spec/behaviour.md#frames)."""

@@ -59,7 +59,7 @@ class PauseFrames:
 
 @attrs.frozen
 class EndFrames:
-    """The stream is over, or its start has failed; ``error`` is the reason for a failure."""
+    """The stream is over, or its start has failed; ``error`` is the reason for a failure, else None."""
 
     error: errors.OdysseyError | None
 
@@ -101,7 +101,7 @@ class OpenLink:
         return addresses.config_url(self.signaling_url)
 
     def websocket_url(self, token: str) -> str:
-        """Return the address of the WebSocket for ``token``, which is secret, and so is the address.
+        """Return the address of the WebSocket for ``token``. Both are secret.
 
         Raises:
             MalformedMessageError: the service gave an invalid address.
@@ -134,8 +134,8 @@ class PrepareLink:
     """Take the steps of opening a link that the other side does not notice, and report nothing.
 
     These are the token, the ICE servers, and the servers' candidates; for a broadcast also the offer. The link in
-    use continues meanwhile. An `OpenLink` or `OpenBroadcast` with the same number follows, which need not wait for
-    steps that are not done, or a `DiscardLink`. A driver that prepares nothing ignores it.
+    use continues meanwhile. A `DiscardLink` follows, or an `OpenLink` or `OpenBroadcast` with the same number,
+    which need not wait for steps that are not done. A driver that prepares nothing ignores this effect.
     """
 
     plan: OpenLink | OpenBroadcast
@@ -187,7 +187,7 @@ class SendChannel:
 
 @attrs.frozen
 class CheckVideo:
-    """Look up the arrival of the newest frame; report `VideoSeen`."""
+    """Look up when the newest frame came; report `VideoSeen`."""
 
     link: int
 

@@ -1,4 +1,4 @@
-"""The gaps in the video of one connection: each is reported once, and none before it may be reported.
+"""The gaps in the video of one connection: each is reported once, and none too early.
 
 A gap begins with the loss of a link that had brought frames, or with a pause of the sender, which only the driver
 sees. It ends with the `VideoResumed` of the driver, or with the stream. The rules are in

@@ -83,7 +83,7 @@ class Join:
     valid_for: float
     """How long the token may remain valid, in s."""
     is_doubtful: bool = False
-    """Whether the token has expired by this machine's clock, which may be wrong: if so, a refusal is final."""
+    """Whether the token has expired by this machine's clock, which may be wrong: a refusal is then final."""
 
 
 @attrs.frozen
@@ -92,7 +92,7 @@ class Watch:
 
     call: int
     within_s: float | None = None
-    """How long the caller waits, in s; None without a limit."""
+    """How long the caller waits, in s; None for no limit."""
 
 
 @attrs.frozen
@@ -142,7 +142,7 @@ class End:
 class Abandon:
     """The caller no longer waits for this call: it has failed.
 
-    If its update is on the wire, it keeps its place there. If it was a start, its stream is ended.
+    If its update is on the wire, that keeps its place there. If it was a start, its stream is ended.
     """
 
     call: int
@@ -280,8 +280,8 @@ class Unreadable:
 
     link: int
     error: errors.MalformedMessageError
-    """Its fault; ``message_type`` names the intended message, if that is known. The code
-    of an offer that was accepted, but cannot be answered, is ``malformed_offer``."""
+    """Its fault; ``message_type`` names the intended message, if that is known. The code of an offer that was
+    accepted, but cannot be answered, is ``malformed_offer``."""
 
 
 @attrs.frozen(kw_only=True)
@@ -293,7 +293,7 @@ class LinkFigures:
     lost: int
     """Those of them that were lost on the way, repaired or not."""
     held_up_s: float
-    """How long the network held frames up or lost them, in s, without an ongoing silence."""
+    """How long the network held frames up or lost them, in s, not counting an ongoing silence."""
     round_trip_s: float | None = None
     """The round trip in s; None if it is not known."""
     round_trip_at: float | None = None
@@ -314,7 +314,7 @@ class VideoSeen:
     has_moved: bool = False
     """Whether this machine would now send from another address than the link's original one."""
     figures: LinkFigures | None = None
-    """The counts; None without any. Then neither pauses nor the quality of the link are reported."""
+    """The counts; None if there are none: then neither pauses nor the quality of the link are reported."""
 
 
 @attrs.frozen

@@ -39,7 +39,7 @@ BETTER_FOR_S: Final = 10.0
 """How long a link has to be better before that is reported, in s."""
 LEAST_PACKETS: Final = 50
 """How many packets the share of lost ones needs to be meaningful."""
-_LEAST_S: Final = 1.5  # likewise: one burst may be all that was lost for minutes
+_LEAST_S: Final = 1.5  # likewise how long it needs: one burst may be all that was lost for minutes
 
 _QUALITIES: Final = (LinkQuality.GOOD, LinkQuality.POOR, LinkQuality.BAD)
 
@@ -117,8 +117,10 @@ loss=0.006060606060606061, round_trip_ms=None, frozen_s=0.9, at=103.0)
         self._better: LinkQualityChanged | None = None  # the change that they amount to
 
     def restart(self) -> None:
-        """Start measuring again: the link has changed, or nothing need come for a while. The judgement so far
-        remains."""
+        """Start measuring again; the judgement so far remains.
+
+        This is for a link that has changed, or over which nothing need come for a while.
+        """
         self._looks.clear()
         self._better = self._better_since = None
 
@@ -128,7 +130,7 @@ loss=0.006060606060606061, round_trip_ms=None, frozen_s=0.9, at=103.0)
         Args:
             figures: the counts so far.
             now: the time, in s.
-            silent_s: how long the network has brought no frame, in s, if that is an ongoing freeze.
+            silent_s: how long the network has brought no frame, in s, if that is an ongoing freeze; else 0.
         """
         self._looks.append(_Look(now, figures.expected, figures.lost, figures.held_up_s))
         while now - self._looks[0].at > WINDOW_S:
@@ -156,7 +158,7 @@ loss=0.006060606060606061, round_trip_ms=None, frozen_s=0.9, at=103.0)
         return _Measured(min(1.0, lost / expected) if can_tell else 0.0, figures.round_trip_s or 0.0, held_up_s)
 
     def _reported(self, change: LinkQualityChanged) -> LinkQualityChanged | None:
-        """Return what to report after a look that amounts to ``change``."""
+        """Return what to report after a look that amounts to ``change``; None for nothing."""
         level = max(self._levels)
         if level >= self._level:
             self._better = self._better_since = None

@@ -1,12 +1,11 @@
-"""Distinguishing a sender that pauses from a bad network, and reporting both: `VideoPaused` and
-`LinkQualityChanged`.
+"""Distinguishing a sender that pauses from a bad network, to report `VideoPaused` or `LinkQualityChanged`.
 
 `odyssey_proto.core.silence` decides when to look for frames, when to ask for a keyframe and when to give the link
 up; this module derives the users' events from the same looks. The machines of sessions and of spectators use it.
 
-If no frames come but packets of video still do, the network is bad. If neither come, the other side is asked for a
-sign of life, which any ICE agent answers at once: with an answer the sender only pauses, without one the network
-is silent. The rules are in spec/behaviour.md#quality-of-the-link.
+If no frames come but packets of video still do, the network is bad. If neither comes, the other side is asked for
+a sign of life, a request that any ICE agent answers at once: if it answers, the sender only pauses; if not, the
+network is silent. The rules are in spec/behaviour.md#quality-of-the-link.
 """
 
 from __future__ import annotations
@@ -28,9 +27,10 @@ __all__ = ["MEASURED_FOR_S", "LinkWatch"]
 MEASURED_FOR_S: Final = 10.0
 """The age at which a long round trip is measured again, in s."""
 
-# After the newest packet of video. Less than after the newest frame, which it may belong to.
+# How long after the newest packet of video the sender counts as sending: less than after the newest frame, to
+# which that packet may belong.
 _STILL_SENDS_S: Final = 0.7
-_OVERSLEPT_S: Final = 0.25  # a look that comes as late shows that this machine was busy
+_OVERSLEPT_S: Final = 0.25  # a look that comes this late shows that this machine was busy
 
 
 class LinkWatch:

@@ -2,8 +2,8 @@
 
 A *row* means: in one of these states, on this input, if this guard holds, go to that state and do this. The first
 row whose guard holds wins. Guards and actions are functions of the machine and the input, so mypy checks that they
-fit. A machine is a class of actions, with its states above it, and its conditions and rows below it. None is
-defined here.
+fit. A machine is a class of actions, with its states above it, and its conditions and rows below it. The
+machines themselves are in modules of their own.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ class Machine:
 
 
 class StatusMachine(Machine):
-    """A machine with an end, whose states users see as a `ConnectionStatus`; a subclass says which are what."""
+    """A machine with an end, whose states users see as a `ConnectionStatus`; a subclass has the mapping."""
 
     _statuses: ClassVar[Mapping[Any, ConnectionStatus]]
     """The status for each state."""
@@ -198,11 +198,11 @@ class StatusMachine(Machine):
         before = self.status
         super().enter(target)
         if self.is_over:
-            if target is not None:  # else a goodbye may be scheduled, which what comes late does not affect
+            if target is not None:  # else a goodbye may be scheduled, which late inputs do not affect
                 self._agenda.cancel()
         elif self.status is not before:
             self._agenda.put(StatusChanged(status=self.status, at=self._agenda.now))
 
     def _report_status(self, message: str) -> None:
-        """Report the status although it may not change, with what there is to say."""
+        """Report the status with a message, even if the status has not changed."""
         self._agenda.put(StatusChanged(status=self.status, message=message, at=self._agenda.now))

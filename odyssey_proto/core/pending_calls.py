@@ -1,7 +1,8 @@
 """The calls that wait for their answers.
 
-The driver numbers the calls, and each is answered once. Acknowledgements carry no id, so only one ``update`` is on
-the wire at a time, and the others queue (spec/behaviour.md#order-of-answers). The machines decide the answers.
+The driver numbers the calls, and each is answered once, unless it is abandoned. Acknowledgements carry no id, so
+only one ``update`` is on the wire at a time, and the others queue (spec/behaviour.md#order-of-answers). The
+machines decide the answers.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ class PendingCalls:
     # --- connecting, starting and ending
 
     def take_connect(self) -> int | None:
-        """Return the call that waits for the session."""
+        """Return the call that waits for the session; None if there is none."""
         call, self.connect = self.connect, None
         return call
 
     def take_start(self) -> int | None:
-        """Return the call that waits for the stream."""
+        """Return the call that waits for the start of the stream; None if there is none."""
         call, self.start = self.start, None
         return call
 
@@ -57,7 +58,7 @@ class PendingCalls:
     # --- updates
 
     def queue_update(self, item: Interact) -> None:
-        """Queue an update behind those before it."""
+        """Queue an update behind those that wait."""
         self._updates.append(item)
 
     def next_update(self) -> Interact | None:

@@ -9,7 +9,8 @@ while the session is connected. A *command* (a call of the user) for which neith
 nothing. An *occurrence* (a report of the network) without a row came at the wrong moment: it changes nothing and
 is returned as `Ignored`.
 
-Calls that wait for an answer are numbered by the driver. Each is answered once, by `Succeed` or `Fail`.
+Calls that wait for an answer are numbered by the driver. Each is answered once, by `Succeed` or `Fail`, unless it
+is abandoned.
 """
 
 from __future__ import annotations

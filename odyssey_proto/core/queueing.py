@@ -1,6 +1,6 @@
 """The rules by which a client waits: for a free streamer, and for the end of another session of the account.
 
-It does not wait by itself (spec/behaviour.md#queueing).
+This module does not wait itself (spec/behaviour.md#queueing).
 """
 
 from __future__ import annotations
@@ -82,18 +82,18 @@ def refused_request(
 
 
 def next_slot_request(refusal: errors.OdysseyError, now: float) -> float:
-    """Return when to ask again after a ``refusal`` at ``now`` (s) because of the limit of open sessions."""
+    """Return when to ask again after a ``refusal`` at ``now`` (s) because of the limit on open sessions."""
     return now + max(SLOT_INTERVAL_S, refusal.retry_after or 0.0)
 
 
 def slot_refusal(refusal: errors.OdysseyError, reminder: str | None) -> errors.OdysseyError:
-    """Return ``refusal``, which reports the maximum number of open sessions, with the way out.
+    """Return ``refusal``, which reports the maximum number of open sessions, with the way out added to its text.
 
     Args:
         refusal: the service's answer.
         reminder: which sessions this process holds; None if it holds none.
     """
-    text = reminder or f"a killed process' session is freed about {SESSION_KEPT_S:g} s after its last keepalive"
+    text = reminder or f"a killed process's session is freed about {SESSION_KEPT_S:g} s after its last keepalive"
     failure = errors.again(refusal, text)
     if failure.retry_after is None:
         failure.retry_after = SESSION_KEPT_S

@@ -1,7 +1,7 @@
 """The meaning of HTTP refusals: from status, headers and body to one typed error.
 
-It needs no HTTP library: the caller describes the server's answer as an `HttpAnswer`. Reading the answers that
-succeed, and deciding which requests to repeat, is left to the caller.
+This module needs no HTTP library: the caller describes the server's answer as an `HttpAnswer`. Reading the answers
+that succeed, and deciding which requests to repeat, are left to the caller.
 """
 
 from __future__ import annotations
@@ -123,7 +123,7 @@ REFUSALS: Final[Mapping[str, Refusals]] = MappingProxyType(
         },
     }
 )
-"""The meaning of statuses, by operation. All others raise `OdysseyConnectionError`, code ``http_<status>``."""
+"""The meaning of statuses, by operation. All others mean an `OdysseyConnectionError`, code ``http_<status>``."""
 
 _SECONDS: Final = re.compile(r"\d+(\.\d*)?")
 _ID_IN_PATH: Final = re.compile(r"/\{\w+\}")
@@ -286,7 +286,7 @@ _Said: TypeAlias = "wire.UsageErrorBody | list[wire.ValidationIssue] | dict[str,
 
 
 def _said(body: bytes) -> _Said:
-    """Read the body of a refusal: a usage error, or the detail of an ``ErrorBody``."""
+    """Return what the body of a refusal says: a usage error, the detail of an ``ErrorBody``, or other words."""
     from .._model import codec  # it loads cattrs
 
     for data in _objects(body):
@@ -299,7 +299,7 @@ def _said(body: bytes) -> _Said:
 
 
 def _other_words(body: bytes) -> Iterator[str]:
-    """Yield the messages of a body that is not FastAPI's, but that of a gateway before the service."""
+    """Yield the messages of a body that is not FastAPI's, but that of a gateway in front of the service."""
     for data in _objects(body):
         yield from (said for name in ("message", "error") if isinstance(said := data.get(name), str) and said)
         if isinstance(said := data.get("detail"), list):

@@ -96,7 +96,7 @@ class SessionBase(StatusMachine):
 
     def _try_later(self, error: errors.OdysseyError) -> None:
         now = self._agenda.now
-        since = self._connection.spare.suspected_since  # a pause that has lasted as long as the suspicion
+        since = self._connection.spare.suspected_since  # the pause counts from the suspicion
         at = (now if since is None else since) + self._config.retry_delay(self._attempts)
         self._agenda.wake_at(Due.REJOIN, max(at, now + (error.retry_after or 0.0)))
         self._attempts += 1

@@ -1,4 +1,4 @@
-"""The errors of a session, and which of them may pass. It decides nothing about states."""
+"""The errors of a session, and which of them may pass. This module decides nothing about states."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def told(message: wire.SignalingError, session_id: str | None) -> OdysseyConnect
 
 
 def unreachable(session: wire.SessionResponse) -> MalformedMessageError | None:
-    """Return the error of a session whose address for signaling cannot be used; None if it can be."""
+    """Return the error of a session whose address for signaling cannot be used; None if it can."""
     try:
         normalise_url(session.signalling_url)
     except MalformedMessageError as exc:
@@ -64,7 +64,7 @@ def left(session_id: str | None) -> OdysseyConnectionError:
 
 
 def no_video(limit_s: float, doing: str, session_id: str | None) -> OdysseyConnectionTimeoutError:
-    """Return the error of a link that brought no video within ``limit_s``."""
+    """Return the error of a link that brought no video within ``limit_s`` s."""
     return OdysseyConnectionTimeoutError(
         f"No video within {limit_s:g} s: {doing} took too long",
         code="no_video",

@@ -35,7 +35,7 @@ class SessionLink:
         self.link: int | None = None
         """The number of the current link."""
         self.links: int = 0
-        """How many links there have been, with those that were only prepared."""
+        """How many links there have been, including those that were only prepared."""
         self.spare: Spare[OpenLink] = Spare(agenda)
         """The next link, while it is prepared beside the current one."""
         self.is_up: bool = False

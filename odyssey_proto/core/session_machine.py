@@ -1,11 +1,11 @@
 """The life of a session, from IDLE to its end.
 
 IDLE → AUTHENTICATING → QUEUEING → CONNECTING → CONNECTED, and from there RECONNECTING and back, until DISCONNECTED
-(on request) or FAILED. Everything that affects this state is here: the states, the actions, and the rows that lead
-from one state to the other, with their conditions; their building blocks are in `odyssey_proto.core.session_base`.
-What happens to the stream meanwhile is decided in `odyssey_proto.core.stream_machine`, to which this module sends
-`LinkUp`, `LinkClosed`, `LinkLost`, `SessionOver` and the like. See spec/behaviour.md#connecting and
-spec/behaviour.md#staying-and-leaving.
+(by the user or the service) or FAILED. Everything that affects this state is here: the states, the actions, and
+the rows that lead from one state to another, with their conditions; their building blocks are in
+`odyssey_proto.core.session_base`. What happens to the stream meanwhile is decided in
+`odyssey_proto.core.stream_machine`, to which this module sends `LinkUp`, `LinkClosed`, `LinkLost`, `SessionOver`
+and the like. See spec/behaviour.md#connecting and spec/behaviour.md#staying-and-leaving.
 """
 
 from __future__ import annotations

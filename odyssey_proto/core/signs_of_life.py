@@ -36,11 +36,13 @@ class SignsOfLife:
         self._newest = max(now, self._newest)
 
     def look_late(self, now: float, overslept_s: float) -> None:
-        """Allow for a look that comes ``overslept_s`` late: this process was not running, and could not receive
-        any."""
+        """Allow for a look that comes ``overslept_s`` late.
+
+        This process was not running then, and could not receive a sign of life.
+        """
         if overslept_s > _STOOD_STILL_S:
             self.note(now)
 
     def are_missing(self, now: float) -> bool:
-        """Return whether there was no sign of life for `MISSING_AFTER_S`."""
+        """Return whether there has been no sign of life for `MISSING_AFTER_S`."""
         return now - self._newest >= MISSING_AFTER_S

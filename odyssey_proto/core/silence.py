@@ -1,13 +1,13 @@
 """Checking that video arrives: when to look for it, request a keyframe, suspect the link, and give it up.
 
-The times are in spec/behaviour.md#frames. The machines of sessions and of spectators use it; it knows neither. A
-machine calls `Silence.expect` when frames should come, wakes at `Silence.next_look`, has the driver look
-(`CheckVideo`), and passes the result to `Silence.judge`.
+The times are in spec/behaviour.md#frames. The machines of streams and of spectators use this module, which knows
+neither. A machine calls `Silence.expect` when frames should come, wakes at `Silence.next_look`, has the driver
+look (`CheckVideo`), and passes the result to `Silence.judge`.
 
 A sender that pauses still reports on its video every second or so (RFC 3550, 6.2), and over a bad network packets
 arrive though no whole frame does: a new connection would be no better, so a link on which anything arrives is kept
-for longer. One that loses packets of the video, as a full link does, is kept as long as others arrive. If nothing
-arrives, the network may be back within seconds, and video then continues at once over the same link.
+for longer. One that loses packets of the video, as a congested link does, is kept as long as others arrive. If
+nothing arrives, the network may be back within seconds, and video then continues at once over the same link.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Silence:
         self._has_video, self._packets, self.is_suspicious = False, None, False
 
     def note_newest(self, at: float | None) -> None:
-        """Note when the newest frame of a link that is lost came, in s; None if none came, or it is not known."""
+        """Note when the newest frame of a link came, in s; None if none came, or it is not known."""
         if at is not None:
             self._video_at, self.had_video = max(at, self._video_at), True
 
@@ -166,5 +166,5 @@ class Silence:
         return now - self._video_at
 
     def unexplained_for(self, now: float) -> float:
-        """Return how many s without a frame of any link the network's losses do not explain."""
+        """Return how many s ago a frame of any link last came, or losses last explained why none did."""
         return now - max(self._video_at, self._lossy_at)

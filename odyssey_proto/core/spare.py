@@ -36,7 +36,7 @@ class Spare(Generic[P]):
         """When the link in use came under suspicion, in s; None if it is not suspected."""
 
     def suspect(self, plan: Callable[[], P] | None) -> None:
-        """Prepare the link of ``plan``, unless one is prepared; None prepares none."""
+        """Prepare the link of ``plan``, unless one is already prepared; None prepares none."""
         if self.suspected_since is None:
             self.suspected_since = self._agenda.now
         self._agenda.cancel(Due.SPARE)

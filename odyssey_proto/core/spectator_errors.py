@@ -1,4 +1,4 @@
-"""What the errors of a spectator say. It decides nothing about states."""
+"""The errors of a spectator. This module decides nothing about states."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .._base.errors import OdysseyConnectionError
 __all__ = ["GONE", "broadcast_lost", "broadcast_over", "left_early"]
 
 GONE: Final = "stream_not_found"
-"""The error code if the server does not know the stream, or no longer."""
+"""The error code if the server does not know the stream, or no longer knows it."""
 
 
 def broadcast_lost(text: str) -> OdysseyConnectionError:

@@ -61,7 +61,7 @@ REOPEN_WITHIN_S: Final = 40.0
 """How long a lost broadcast is tried again, in s."""
 OPEN_WITHIN_S: Final = 60.0
 """The time limit for one attempt at a first connection, in s; each of its steps has a shorter one."""
-_TAKEN_AWAY: Final = (401, 403)  # how stores report it for HLS, which has no token that could be refused
+_TAKEN_AWAY: Final = (401, 403)  # how stores report that HLS is gone, which has no token that could be refused
 _MOST_WAITS: Final = 2  # for a server that asks to come back later, before a first connection
 _LONGEST_DEMANDED_S: Final = 60.0  # if it asks for more, the connection fails
 
@@ -95,7 +95,7 @@ class SpectatorMachine(StatusMachine):
     """One broadcast, from `Watch` to its end. Not thread-safe: one driver owns it.
 
     Args:
-        config: how long to wait between rounds of attempts.
+        config: how long to wait between rounds of attempts, and how long for frames of a sender that pauses.
         ways: how the broadcast can be watched, the best first.
         reconnect: whether to watch again after a loss.
     """
@@ -124,7 +124,7 @@ class SpectatorMachine(StatusMachine):
         self._lost: errors.OdysseyError | None = None
         self._gone_since: float | None = None  # when the video was lost; None while there is video
         self._opened_at = 0.0
-        self._silent: Way | None = None  # the way that connected last without bringing video
+        self._silent: Way | None = None  # the way of the last link, if that connected without bringing video
         self._gaps = Gaps(self._agenda, self._silence)
         self._spare: Spare[OpenBroadcast] = Spare(self._agenda)  # over the way in use
         self._has_shown_hls = False
@@ -385,12 +385,12 @@ class SpectatorMachine(StatusMachine):
 
 
 def has_another_way(spectator: SpectatorMachine, item: LinkFailed) -> bool:
-    """Return whether another way is left to try after this failure; none is after a refused token or an end."""
+    """Return whether another way is left to try after this failure; after a refused token or an end, none is."""
     return _may_go_on(spectator, item) and spectator._way is not spectator._ways[-1]
 
 
 def is_asked_to_wait(spectator: SpectatorMachine, item: LinkFailed) -> bool:
-    """Return whether a server asks to come back later, and the caller of the first connection waits as long."""
+    """Return whether a server asks to come back later, and the caller of the first connection waits that long."""
     wait_s = spectator._demanded_s(item)
     if wait_s is None or wait_s > _LONGEST_DEMANDED_S or spectator._rounds >= _MOST_WAITS:
         return False

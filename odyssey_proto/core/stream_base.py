@@ -1,6 +1,6 @@
 """The building blocks of a stream's actions: its data, the answers to its calls, and the loss of its video.
 
-The only subclass, the machine of `odyssey_proto.core.stream_machine`, has the states, and decides when each of
+The only subclass, the machine of `odyssey_proto.core.stream_machine`, defines the states and decides when each of
 these is used.
 """
 
@@ -58,7 +58,7 @@ class LinkClosed:
     """A link of the session is closed, and another may follow."""
 
     video_at: float | None
-    """When its newest frame came, in s; None if none came, or it is not known."""
+    """When its newest frame came, in s of the clock; None if none came, or the time is not known."""
 
 
 @attrs.frozen
@@ -72,16 +72,16 @@ class SessionOver:
 
 
 News = LinkUp | LinkLost | LinkClosed | SessionOver
-"""What the session's machine tells that of the stream."""
+"""The changes of the session that its machine reports to the stream's machine."""
 
 
 class StreamBase(Machine):
-    """The streams of a session, one at a time, without states and rows."""
+    """The streams of a session, one at a time, without the states and rows."""
 
     def __init__(self, agenda: Agenda, connection: SessionLink, calls: PendingCalls, pause_limit_s: float) -> None:
         self.stream_id: str | None = None
         self.applied_prompt: str | None = None
-        """The prompt in effect, as rewritten by the service, if the service reported it."""
+        """The prompt in effect, as rewritten by the service; None if the service has not reported it."""
         self.broadcast: BroadcastInfo | None = None
         """Where the stream can be watched; None until the broadcast is ready."""
         self._agenda = agenda
@@ -92,7 +92,7 @@ class StreamBase(Machine):
         self._signs = SignsOfLife()
         self._gaps = Gaps(agenda, self._silence)
         self._started_by: int | None = None  # the call of the last start
-        self._unwanted = False  # whether the last start has failed: if it still yields a stream, that is ended
+        self._unwanted = False  # whether the last start has failed: if it still yields a stream, end it
         self._clearing = False
         self._update_sent_at = self._end_sent_at = 0.0
         self._end_sent = False  # whether the end of the last start's stream was requested
@@ -152,7 +152,7 @@ class StreamBase(Machine):
 
     def _lose_video(self) -> None:
         gone_for = self._silence.gone_for(self._agenda.now)
-        # After that, rejoining has already been tried.
+        # After `SESSION_KEPT_S`, rejoining has already been tried.
         may_return = self._silence.unexplained_for(self._agenda.now) < SESSION_KEPT_S
         self._lose_link(f"No video for {gone_for:.1f} s", "video_stalled", recoverable=may_return)
 

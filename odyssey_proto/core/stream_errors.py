@@ -1,4 +1,7 @@
-"""The texts of a stream's errors, and which of them end it. It decides nothing about calls and states."""
+"""The texts of a stream's errors, and which of them end it.
+
+This module decides nothing about calls or states.
+"""
 
 from __future__ import annotations
 
@@ -42,7 +45,10 @@ def ends_stream(message: wire.InteractiveStreamError) -> bool:
 
 
 def refusal(message: wire.InteractiveStreamError, session_id: str | None) -> errors.OdysseyError:
-    """Return the error that calls raise for ``message``; its text begins with the reason, as users expect it."""
+    """Return the error that calls raise for ``message``.
+
+    Its text begins with the reason, as users expect, unless that reason ends the stream.
+    """
     reason, text = _reason(message), secrets.one_line(message.message)
     if reason in _USAGE_CODES:
         code, own_text, action = _USAGE_CODES[reason]
@@ -64,7 +70,7 @@ def refusal(message: wire.InteractiveStreamError, session_id: str | None) -> err
 def failure(
     message: wire.InteractiveStreamError, *, ends_stream: bool, answers_call: bool, at: float
 ) -> StreamFailed:
-    """Return the event that reports ``message`` at ``at`` (s)."""
+    """Return the event that reports ``message``; ``at`` is the time, in s of the clock."""
     text = secrets.one_line(message.message)
     return StreamFailed(
         reason=_reason(message), message=text, ends_stream=ends_stream, answers_call=answers_call, at=at
@@ -72,13 +78,13 @@ def failure(
 
 
 def unwatchable(at: float) -> StreamFailed:
-    """Return the event that reports, at ``at`` (s), a broadcast of which nobody knows where to watch it."""
+    """Return the event that reports a broadcast that nobody can watch; ``at`` is the time, in s of the clock."""
     text = "The broadcast is ready, but the service did not say where spectators can watch it"
     return StreamFailed(reason="broadcast_error", message=text, ends_stream=False, at=at)
 
 
 def wrong_state(what: str, stream_is: str, session_id: str | None) -> errors.OdysseyStreamError:
-    """Return the error of a command, ``what``, that does not fit the state of the stream."""
+    """Return the error for the command ``what``, which does not fit the state that ``stream_is`` describes."""
     return errors.OdysseyStreamError(
         f"Cannot {what}: {stream_is}", code="wrong_stream_state", operation=what, session_id=session_id
     )

@@ -1,13 +1,13 @@
 """The life of a stream in a connected session: NONE → STARTING → STREAMING → ENDING → NONE.
 
 Everything that affects the state of a stream is here: its states, its actions, and the rows that lead from one
-state to the other, with their conditions; their building blocks are in `odyssey_proto.core.stream_base`. The
-session's machine steps this one with `LinkUp`, `LinkClosed`, `LinkLost` and `SessionOver`; this one passes
-something to the session as a following input (`Agenda.follow_with`).
+state to another, with their conditions; the building blocks are in `odyssey_proto.core.stream_base`. The session's
+machine steps this one with `LinkUp`, `LinkClosed`, `LinkLost` and `SessionOver`; this one reports to the session's
+by queueing an input for it (`Agenda.follow_with`).
 
 A stream that this side has given up may still run at the service: the link was lost while it started or ended, or
-the call that started it has failed meanwhile. It is then *cleared*: ended as soon as that is possible, before
-anything else.
+the call that started it has failed meanwhile. It is then *cleared*: ended as soon as possible, before anything
+else.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class StreamMachine(StreamBase):
     # --- commands
 
     def make_held_calls(self, _: object = None) -> None:
-        """Carry out the held commands, as if they came now."""
+        """Carry out the held commands, as if they had just come."""
         for command in self._calls.take_held():
             try:
                 self._connection.refuse_oversize(command)
@@ -107,7 +107,7 @@ class StreamMachine(StreamBase):
     def cleared(self, message: wire.StreamEnded | wire.InteractiveStreamError) -> None:
         """Continue: the service no longer runs a stream."""
         if isinstance(message, wire.InteractiveStreamError) and not self._end_sent:
-            self.report_error(message)  # it answers a start, whose call has failed before
+            self.report_error(message)  # it answers a start whose call has already failed
         self.go_on_cleared()
 
     def go_on_cleared(self, _: object = None) -> None:
@@ -176,7 +176,7 @@ class StreamMachine(StreamBase):
         """Give up a stream whose start has failed for its caller, and end it once it has started."""
         self._calls.abandon(item.call)
         error = stream_errors.given_up(self._connection.session_id)
-        if self.stream_id is not None:  # it has started just before its caller gave up
+        if self.stream_id is not None:  # it started just before its caller gave up
             self._fail_unanswered(error)
             if self._connection.has_channel:  # else once the link is restored
                 self._send_end()
@@ -226,7 +226,7 @@ class StreamMachine(StreamBase):
         self._look_again()
 
     def note_pause(self, item: SignOfLife) -> None:
-        """Report that the streamer pauses, if no video comes although it is there."""
+        """Report a pause if no video comes although the streamer is there."""
         self._watch.hear(item)
 
     def pause(self, item: LinkClosed) -> None:
@@ -259,7 +259,7 @@ class StreamMachine(StreamBase):
     # --- interacting
 
     def interact(self, item: Interact) -> None:
-        """Send an update after those before it."""
+        """Send an update once those before it are answered."""
         self._calls.queue_update(item)
         self._send_next_update()
         self._limit_waiting()
@@ -270,7 +270,7 @@ class StreamMachine(StreamBase):
         self._limit_waiting()
 
     def give_answer_up(self, _: Due) -> None:
-        """Count that answer as lost, and send the next update."""
+        """Count the overdue answer as lost, and send the next update."""
         self._calls.take_sent()
         self._send_next_update()
 
@@ -323,7 +323,7 @@ class StreamMachine(StreamBase):
     # --- ending
 
     def end(self, item: End) -> None:
-        """Ask the streamer to end the stream; calls that were not sent yet fail."""
+        """Ask the streamer to end the stream; an unanswered start and updates that were not sent yet fail."""
         self._calls.add_end(item.call)
         error = stream_errors.unanswered("the stream was ended meanwhile", self._connection.session_id)
         for call in self._calls.take_unsent():
@@ -332,13 +332,13 @@ class StreamMachine(StreamBase):
         self._await_answer()  # instead of video: the last frame may come long before the end
 
     def end_too(self, item: End) -> None:
-        """Wait for the end in progress; ask again if no call waits for it, as request or answer may be lost."""
+        """Wait for the end in progress; ask again if no call awaits it: the request or its answer may be lost."""
         if not self._calls.has_ends:
             self._send_end()
         self._calls.add_end(item.call)
 
     def end_nothing(self, item: End) -> None:
-        """Answer at once: callers, such as a handler of errors, cannot know whether the stream has just ended."""
+        """Answer at once: callers, such as an error handler, cannot know whether the stream has just ended."""
         self._agenda.put(Succeed(item.call, None))
 
     def ended(self, _: wire.StreamEnded) -> None:
@@ -363,7 +363,7 @@ def is_of_start(stream: StreamMachine, item: Abandon) -> bool:
 
 
 def is_unwanted(stream: StreamMachine, _: wire.StreamStarted) -> bool:
-    """Return whether the start of this stream has failed, and its end was not requested since."""
+    """Return whether the start of this stream has failed, and its end has not been requested since."""
     return stream._unwanted if stream.state is X.NONE else stream._clearing and not stream._end_sent
 
 
@@ -373,7 +373,7 @@ def can_be_watched(_: StreamMachine, message: wire.BroadcastReady) -> bool:
 
 
 def comes_too_early(stream: StreamMachine, _: VideoResumed) -> bool:
-    """Return whether the video is there before the connection: the decoder may be faster than the channel."""
+    """Return whether video came before the connection was ready: the decoder may be faster than the channel."""
     return not (stream._connection.has_channel and stream._connection.has_video)
 
 
@@ -384,7 +384,7 @@ def has_vanished(stream: StreamMachine, _: Due) -> bool:
 
 
 def waits_for_nobody(stream: StreamMachine, _: Due) -> bool:
-    """Return whether updates wait for the answer to one that nobody waits for."""
+    """Return whether updates wait behind one whose caller has given up."""
     return stream._calls.waits_for_nobody
 
 

@@ -1,4 +1,4 @@
-"""Guards for messages that cannot be read: which message was intended. They need only its type."""
+"""Guards for messages that cannot be read, by the type of the intended message."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["meant"]
 
 
 def meant(kind: str) -> Callable[[object, Unreadable], bool]:
-    """Return a guard for rows on `Unreadable`: whether it was meant to be a message of type ``kind``."""
+    """Return a guard for rows on `Unreadable`: whether the message was meant to be of type ``kind``."""
 
     def was_meant(_machine: object, item: Unreadable) -> bool:
         return item.error.message_type == kind

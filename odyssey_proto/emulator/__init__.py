@@ -10,9 +10,9 @@ checks the other. Needs the extra ``emulator``.
 `Emulator.requests`, `Emulator.prompts`, `Emulator.sessions` and `Emulator.messages` show what clients asked of it,
 and `Emulator.faults` makes steps fail. Under pytest, `odyssey_proto.pytest_plugin` has fixtures.
 
-Its worlds are painted; `World` describes objects that replace them with those of a model or a simulator. Every
-painted picture carries a stamp with its number and time; `read_stamp` reads it from a decoded picture. `watching`
-shows all calls and messages.
+Its worlds are painted; an object with the methods of `World`, such as a model or a simulator, can replace them.
+Every painted picture carries a stamp with its number and time; `read_stamp` reads it from a decoded picture.
+`watching` shows all calls and messages.
 
 It logs to ``odyssey_proto.emulator`` and, below that, to ``.http``, ``.signaling``, ``.streamer``, ``.peer``,
 ``.broadcast``, ``.recordings``, ``.jobs``, ``.worlds`` and ``.sloppiness``.
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from ._stamps import stamp_latency_ms as stamp_latency_ms
     from ._traffic import watching as watching
 
-# Loaded on first use: the help of the command reads the settings, and needs no emulator.
+# Loaded on first use: the help of the command reads the settings, but needs no emulator.
 _MODULES: Final = {
     ".._model.traffic": ("Exchange", "Message"),
     ".._video.stamp": ("Stamp",),

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str], prog: str) -> int:
 
     Raises:
         OdysseyError: as `serve` does.
-        SystemExit: an argument is wrong (status 2), or the help was asked for (0).
+        SystemExit: an argument is wrong (status 2), or the help was requested (0).
     """
     parser = argparse.ArgumentParser(prog=prog, description="An emulator of Odyssey.", allow_abbrev=False)
     options = setting_options()
@@ -81,7 +81,7 @@ def serve(settings: Mapping[str, Any], *, faults: Path | None = None, log: bool 
     Args:
         settings: settings of the emulator, by name.
         faults: a JSON file with failures to begin with.
-        log: whether each call and each message is a line on stderr.
+        log: whether to write a line to stderr for each call and each message.
 
     Raises:
         OdysseyConfigError: a setting is not valid, or the file of faults cannot be used.
@@ -93,13 +93,13 @@ def serve(settings: Mapping[str, Any], *, faults: Path | None = None, log: bool 
     emulator = Emulator(**settings)
     if faults is not None:
         _load_faults(emulator.faults.load, faults)
-    # Not an event: a signal handler must not set one if the thread that it interrupts is about to wait for it.
+    # Not an event: a signal handler must not set one while the thread that it interrupts is about to wait for it.
     signals: queue.SimpleQueue[int] = queue.SimpleQueue()
 
     def end(number: int, _: FrameType | None) -> None:
         signals.put(number)
 
-    # A terminal that closes sends SIGHUP, which `nohup` has ignored; Windows has SIGBREAK instead.
+    # A terminal that closes sends SIGHUP, which is ignored under `nohup`; Windows has SIGBREAK instead.
     numbers = [signal.SIGINT, signal.SIGTERM]
     more = [signal.Signals[name] for name in ("SIGHUP", "SIGBREAK") if hasattr(signal, name)]
     numbers += [number for number in more if signal.getsignal(number) is not signal.SIG_IGN]

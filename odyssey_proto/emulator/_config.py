@@ -193,55 +193,55 @@ class EmulatorConfig:
     port: int = attrs.field(default=0, validator=_whole(0, 65535))
     """TCP port to listen on; 0 takes a free one."""
     allow_hosts: tuple[str, ...] = attrs.field(default=(), converter=_words, validator=_check_hosts)
-    """Names and addresses, without a port, by which callers may name it, beside those of loopback, ``host``, and
-    the address at which a call arrives. A call with any other ``Host`` is refused: a hostile web page may have
-    pointed its own domain here."""
+    """Names and addresses, without a port, by which callers may name it, in addition to those of loopback,
+    ``host``, and the address at which a call arrives. A call with any other ``Host`` is refused: a hostile web
+    page may have pointed its own domain here."""
     allow_origins: tuple[str, ...] = attrs.field(default=(), converter=_words, validator=_check_origins)
-    """Origins of the web pages that may call it, such as ``https://app.example.org`` or ``null``, beside those of
-    loopback and of the host that they call, on any port. No page may call ``/_emulator``."""
+    """Origins of the web pages that may call it, such as ``https://app.example.org`` or ``null``, in addition to
+    those of loopback and of the host that they call, on any port. No page may call ``/_emulator``."""
     seed: int = attrs.field(default=0, validator=_whole(0))
     """Seed of the worlds: the same seed and prompts give the same pictures."""
     sloppy: int | None = attrs.field(default=None, validator=_whole(0, optional=True))
-    """Seed of a sloppy service: everything sent has the forms that tolerant readers accept, chosen at random, with
-    the same meaning. Requests are read as strictly as ever. None sends what the protocol says."""
+    """Seed of a sloppy service: everything it sends takes forms that tolerant readers accept, chosen at random,
+    with the same meaning. Requests are read as strictly as ever. None sends exactly what the protocol says."""
     codec: Codecs = attrs.field(default=cast("Any", "both"), validator=_codec)
     """Video codecs to offer: ``h264``, ``vp8``, or ``both`` with H.264 first."""
     world: str | os.PathLike[str] | World | Callable[[], World] | None = attrs.field(
         default=None, validator=_check_world
     )
     """The world that streams and simulations show in place of the emulator's own. A class with the methods of
-    `World`, or a function that makes such an object, is called for each stream; such an object serves all streams,
-    one at a time. ``"package.module:Name"`` names one of these. The path of a video, or of a folder of pictures in
-    the order of their names, has it played again and again. Simulations are filmed in another process, which must
-    be able to import the world. None shows the emulator's own."""
+    `World`, or a function that makes an object with them, is called for each stream; an object with them serves
+    all streams, one at a time. ``"package.module:Name"`` names one of these. The path of a video, or of a folder
+    of pictures, plays it again and again, the pictures in the order of their names. Simulations are filmed in
+    another process, which must be able to import the world. None shows the emulator's own."""
     world_fps: float | None = attrs.field(default=None, validator=_above_zero(optional=True))
-    """Pictures per second of a folder of pictures. None shows as many as ``fps``."""
+    """Pictures per second of a folder of pictures. None shows ``fps`` of them."""
     stamp: bool | None = attrs.field(default=None, validator=attrs.validators.optional(_flag))
     """Whether every picture carries its number and time (`odyssey_proto.emulator.read_stamp`). None: those of the
     emulator's own worlds do, those of ``world`` do not."""
     size: tuple[int, int] = attrs.field(default=(1280, 704), converter=_words, validator=_check_size)
-    """Width and height of a picture in landscape, in px: both even, from 512×32 to 4096×4096. A portrait one swaps
-    them, and has no stamp if that makes it narrower than 512. Small pictures cost less CPU."""
+    """Width and height of a picture in landscape, in px: both even, from 512×32 to 4096×4096. A portrait picture
+    swaps them, and has no stamp if that makes it narrower than 512 px. Small pictures cost less CPU."""
     fps: int = attrs.field(default=20, validator=_whole(1, 60))
     """Pictures per second."""
     pace: float = attrs.field(default=1.0, validator=_pace)
-    """How many times faster than time passes the emulator waits: for the pings of regions, for the ``seconds`` of
-    faults, for ``max_stream_s`` and ``max_session_s``, and between the records of a ``replay``. ``math.inf`` waits
-    for nothing. Pictures of the worlds come as often as ever, and what clients measure by their own clocks
-    (keepalives, the lifetimes of tokens) stays unchanged."""
+    """How many times faster than real time the emulator's waits pass: those for the pings of regions, for the
+    ``seconds`` of faults, for ``max_stream_s`` and ``max_session_s``, and between the records of a ``replay``.
+    ``math.inf`` waits for nothing. Pictures of the worlds come as often as ever, and what clients measure by their
+    own clocks (keepalives, the lifetimes of tokens) stays unchanged."""
     replay: Path | None = attrs.field(default=None, converter=_path, validator=_check_path)
-    """A live cassette (`odyssey_proto.Session.capture`) to serve instead of the worlds. Each session gets, from
-    its beginning, the recorded behaviour of the service, in real time or as fast as ``pace`` says."""
+    """A live cassette (`odyssey_proto.Session.capture`) to serve instead of the worlds. Each session gets the
+    recorded behaviour of the service, from the cassette's beginning, in real time or as fast as ``pace`` says."""
     bitrate: int | None = attrs.field(default=None, validator=_whole(1_000_000, 16_000_000, optional=True))
     """Bit rate of a stream, in bits per s, from 1 to 16 million: 5 to 80 packets per picture at 20 fps, spread
-    over the time until the next picture. Smooth pictures do not need so many: add ``grain``. None begins with 1
-    million (VP8: 0.5), follows what the client estimates, and sends the packets of a picture at once."""
+    over the time until the next picture. Smooth pictures do not need so many bits: add ``grain``. None begins with
+    1 million (VP8: 0.5), follows the client's estimate, and sends the packets of a picture at once."""
     congestion_control: bool = attrs.field(default=False, validator=_flag)
-    """Whether the bit rate follows the link, from 0.3 million to ``bitrate``, and begins with half of that. The
-    offer then asks for transport-wide feedback; without it, the rate is what the client estimates (REMB).
+    """Whether the bit rate follows the link, from 0.3 million to ``bitrate``, and begins at half of ``bitrate``.
+    The offer then asks for transport-wide feedback; without it, the rate is the client's estimate (REMB).
     Spectators get the maximum."""
     grain: int = attrs.field(default=0, validator=_whole(0, 16))
-    """Strength of the film grain in streams, in levels of brightness; with 10, a stream needs any ``bitrate``."""
+    """Strength of the film grain in streams, in levels of brightness; with 10, a stream fills any ``bitrate``."""
     data_dir: Path | None = attrs.field(default=None, converter=_path, validator=_check_path)
     """Folder that keeps recordings, jobs, used hours and keys across restarts; created if missing. None keeps them
     in a temporary folder until the emulator stops."""
@@ -277,7 +277,7 @@ class EmulatorConfig:
     concurrent_simulations: int | None = attrs.field(default=None, validator=_whole(0, optional=True))
     """Jobs of one key that may be pending or running at once; None for no limit."""
     max_simulation_s: float = attrs.field(default=600, validator=_above_zero())
-    """Maximum length of a stream in a script, in s of video; a longer one fails its job."""
+    """Maximum length of a stream in a script, in s of video; a longer one makes its job fail."""
     simulation_workers: int = attrs.field(default=1, validator=_whole(0, 16))
     """Processes that work on jobs; with 0, jobs stay pending."""
     url_ttl_s: float = attrs.field(default=3600, validator=_above_zero())
@@ -356,7 +356,7 @@ class EmulatorSettings(TypedDict, total=False):
 
 
 def paced(config: EmulatorConfig, seconds: float) -> float:
-    """Return how long an emulator waits instead of ``seconds``.
+    """Return how long an emulator with ``config`` waits instead of ``seconds``, in s.
 
     >>> paced(EmulatorConfig(pace=10), 5)
     0.5

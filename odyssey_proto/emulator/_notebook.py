@@ -1,7 +1,7 @@
 """The requests of clients to one emulator, as frozen values, for tests that check a program.
 
 The loop's thread writes; any thread reads snapshots, or waits for what is still to come. Unlike the journal, which
-is for people, this knows the session and the stream of each entry.
+is for people, this module also follows sessions and their streams.
 """
 
 from __future__ import annotations
@@ -32,20 +32,20 @@ _MOST_KEPT: Final = 10_000  # prompts, and sessions
 
 @attrs.frozen(kw_only=True)
 class SeenRequest:
-    """One HTTP call of a client, with its answer. A WebSocket is one when it has closed."""
+    """One HTTP call of a client, with its answer. A WebSocket counts as one once it has closed."""
 
     method: str
-    """``GET``, ``POST``, ``DELETE``."""
+    """The method, such as ``GET``, ``POST`` or ``DELETE``."""
     path: str
     """The path, without the query."""
     route: str
     """The matching route, such as ``/recordings/{stream_id}``."""
     query: Mapping[str, str] = attrs.field(repr=False)
-    """The arguments of the query."""
+    """The arguments of the query; the last one of each name."""
     headers: Mapping[str, str] = attrs.field(repr=False)
-    """The headers of the request. Names are found in upper and lower case."""
+    """The headers of the request. Names are found in upper or lower case."""
     body: bytes = attrs.field(repr=False)
-    """The body of the request, as it was sent."""
+    """The body of the request; empty if it had none, or did not arrive completely."""
     status: int | None
     """The status of the answer; None if there was none."""
     answer: bytes = attrs.field(repr=False)
@@ -73,7 +73,7 @@ class SeenMessage:
     place: Place
     """``signaling``, ``clientToStreamer`` or ``streamerToClient``."""
     from_client: bool
-    """Whether the client sent it, or else the emulator."""
+    """Whether the client sent it; if not, the emulator did."""
     type: str
     """Its type, such as ``update``; empty if it has none."""
     text: str = attrs.field(repr=False)
@@ -103,16 +103,17 @@ class SeenStream:
     applied_prompt: str
     """The same, as the emulator rewrote it."""
     portrait: bool
-    """Whether it is 704×1280 rather than 1280×704, in the emulator's size."""
+    """Whether its pictures are in portrait: 704×1280, rather than 1280×704, in the default size."""
     broadcast: bool
     """Whether spectators may watch it."""
     from_image: bool
     """Whether it was started from an image."""
     interactions: tuple[str, ...] = ()
-    """The prompts that were applied since, as the client sent them."""
+    """The prompts that have been applied since, as the client sent them."""
     ended: str | None = None
-    """Why it has ended: ``requested`` by the client, ``session_ended``, ``session_timeout``, ``quota_exceeded``;
-    None while it runs."""
+    """Why it has ended: ``requested`` by the client, ``session_ended``, ``session_timeout``, ``quota_exceeded``,
+    ``internal_error``, ``end_of_cassette``, or the reason of a world's failure, such as ``world_failed``; None
+    while it runs."""
 
 
 @attrs.frozen(kw_only=True)
@@ -128,8 +129,8 @@ class SeenSession:
     streams: tuple[SeenStream, ...] = ()
     """Its streams."""
     ended: str | None = None
-    """Why it has ended: ``client_disconnecting`` if the client gave it back, or the reason that it was sent, such
-    as ``duration_limit_reached``; None while it lasts."""
+    """Why it has ended: ``client_disconnecting`` if the client gave it back, or the reason sent to the client,
+    such as ``duration_limit_reached``; None while it lasts."""
 
 
 class Notebook:
@@ -170,10 +171,10 @@ class Notebook:
             return tuple(self._sessions.values())
 
     def wait_until(self, condition: Callable[[], object], deadline: Deadline) -> None:
-        """Wait until ``condition()`` is true; it is called again after everything that is noted.
+        """Wait until ``condition()`` is true; it is called again whenever something is noted.
 
         Raises:
-            TimeoutError: it was not true before ``deadline``.
+            TimeoutError: it did not become true before ``deadline``.
         """
         with self._news:
             for seconds in deadline.waits():
@@ -184,7 +185,7 @@ class Notebook:
                 raise TimeoutError(f"It did not happen within {deadline.timeout:g} s")
 
     def clear(self) -> None:
-        """Forget everything but the sessions that last."""
+        """Forget everything but the sessions that have not ended."""
         with self._news:
             self._requests.clear()
             self._messages.clear()

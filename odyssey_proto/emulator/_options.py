@@ -1,8 +1,8 @@
-"""The options of the emulator's command, one for each setting of `EmulatorConfig`, read off that class.
+"""The options of the emulator's command, one for each setting of `EmulatorConfig`, derived from that class.
 
-A new setting is an option at once: its annotation defines how a text is read, its docstring is the help. Both
-commands are made from this list: the one on Click (`odyssey_proto.cli`), and the one on argparse (`_command`),
-which needs nothing else. Values are checked by the settings themselves.
+A new setting is an option at once: its annotation defines how a text is read, and the first sentence of its
+docstring is the help. Both commands are made from this list: the one on Click (`odyssey_proto.cli`), and the one
+on argparse (`_command`), which needs nothing else. Values are checked by the settings themselves.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class SettingOption:
     metavar: str = "TEXT"
     """The placeholder of its value in the help."""
     choices: tuple[str, ...] = ()
-    """All values, if there are few."""
+    """All possible values, if there are few; else empty."""
     read: Callable[[str], Any] = str
     """Reads one value, or raises `ValueError` with the reason."""
 
@@ -73,10 +73,10 @@ def setting_options(settings: type[Any] = EmulatorConfig) -> list[SettingOption]
 
 
 def checked(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of ``given``, by name, each of them valid on its own.
+    """Check each setting of ``given`` on its own, and return them all, by name.
 
     Raises:
-        OdysseyConfigError: one of them is not; the message begins with its name.
+        OdysseyConfigError: one of them is not valid; the message begins with its name.
     """
     fields = attrs.fields_dict(EmulatorConfig)
     for setting, value in given.items():
@@ -199,7 +199,7 @@ def _object(text: str) -> dict[str, Any]:
 def _docstrings(settings: type[Any]) -> dict[str, str]:
     """Return the first sentence of the docstring of each setting.
 
-    A frozen program may have no source; then there is none of them.
+    A frozen program may have no source; the result is then empty.
     """
     try:
         tree = ast.parse(inspect.getsource(_config))

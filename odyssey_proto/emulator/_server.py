@@ -67,7 +67,7 @@ _BACKLOG: Final = 128  # connections that wait to be accepted
 _ACCEPTING_TURNS: Final = 5  # of the loop, from accepting a connection to its `connection_made`; it takes three
 _WRITTEN_WITHIN_S: Final = 2.0
 _SERVED_WITHIN_S: Final = 2 * _STOP_WITHIN_S + 1.0 + _WRITTEN_WITHIN_S + 0.5
-"""Limit for sessions, twice, broadcasts, recordings, and the rest."""
+"""Limit for the end of sessions (twice), broadcasts, recordings, and the rest, in s."""
 _STOP_S: Final = _SERVED_WITHIN_S + 2.0  # for all of it, with the end of the loop
 
 
@@ -79,8 +79,8 @@ class Emulator:
     call the methods.
 
     Raises:
-        TypeError: a setting is unknown.
-        OdysseyConfigError: a setting is not valid.
+        TypeError: a setting is unknown, or another argument has the wrong type.
+        OdysseyConfigError: a setting is not valid, or both ``config`` and settings are given.
 
     >>> with Emulator(streamers=2) as emulator:
     ...     emulator.api_url.startswith("http://127.0.0.1:"), emulator.api_key[:13]
@@ -108,8 +108,8 @@ class Emulator:
         """The faults still to come."""
         self.faults._pace = self.config.pace
         self.api_key: str = f"ody_emulator_{secrets.token_hex(8)}"
-        """A valid key; any other that starts with ``ody_`` works too. With a ``data_dir``, `start` replaces it by
-        the key stored there."""
+        """A valid key; any other that starts with ``ody_`` works too, unless ``invalid`` or ``suspended`` follows.
+        With a ``data_dir``, `start` replaces it with the key stored there."""
         self._notebook = Notebook()
         self._clock = clock or MonotonicClock()
         world = self.config.world
@@ -179,7 +179,7 @@ class Emulator:
         In a forked child it does nothing either: the emulator belongs to the parent.
         """
         errands.settle(Deadline(_STOP_WITHIN_S, MonotonicClock()))  # a `start` that was interrupted
-        server, self._server = getattr(self, "_server", None), None  # none, too, if `__init__` raised
+        server, self._server = getattr(self, "_server", None), None  # also None if `__init__` raised
         if server is None or self._process != os.getpid():
             return
         try:
@@ -197,7 +197,7 @@ class Emulator:
 
     @property
     def requests(self) -> tuple[SeenRequest, ...]:
-        """The HTTP calls of clients so far, in the order of their answers, also after `stop`.
+        """The HTTP calls of clients so far, in the order of their answers; available after `stop`, too.
 
         A call is listed once its client has the answer; a download or a WebSocket, once it is over. The latest
         32 MiB are kept.
@@ -211,9 +211,9 @@ class Emulator:
 
     @property
     def prompts(self) -> tuple[str, ...]:
-        """The prompts of all requests so far, in order: of live streams, and of the scripts of simulations.
+        """The prompts of all requests so far, in order: of live streams, and of scripts of accepted simulations.
 
-        Those that were refused are among them. The latest 10,000 are kept.
+        Refused prompts are among them; those behind a ``script_url`` are not. The latest 10,000 are kept.
         """
         return self._notebook.prompts
 
@@ -226,10 +226,11 @@ class Emulator:
     def wait_until(self, condition: Callable[[], object], *, timeout: float | None = 10.0) -> None:
         """Wait until ``condition()`` is true, for actions of a program that do not wait for an answer.
 
-        It is called whenever something new is in `requests`, `messages`, `prompts` or `sessions`.
+        It is called whenever something new is in `requests`, `messages`, `prompts` or `sessions`. With ``timeout``
+        None, the wait has no limit.
 
         Raises:
-            TimeoutError: it was not true within ``timeout`` s.
+            TimeoutError: it did not become true within ``timeout`` s.
 
         >>> with Emulator() as emulator:
         ...     emulator.wait_until(lambda: not emulator.sessions)
@@ -318,7 +319,7 @@ class _Server:
         await self._runner.setup()
         assert self._runner.server is not None
         try:
-            # Not a `web.TCPSite`, which would close it in the middle of accepting a connection.
+            # Not a `web.TCPSite`, which would close the socket in the middle of accepting a connection.
             self._listening = await asyncio.get_running_loop().create_server(
                 self._runner.server, self._config.host, self._config.port, backlog=_BACKLOG
             )

@@ -25,7 +25,7 @@ MASK: Final = "…"
 SECRET_FIELDS: Final = frozenset(
     {"access_token", "api_key", "credential", "session_token", "spectator_token", "username"}
 )
-"""The fields with secrets: those with ``x-secret`` in ``spec/schemas``."""
+"""Names of the fields that hold secrets: those with ``x-secret`` in ``spec/schemas``."""
 
 _SECRET_HEADERS: Final = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie", "x-api-key"})
 _SECRET_ARGUMENTS: Final = frozenset({"token", "Signature"})
@@ -92,7 +92,10 @@ def _type(text: str | bytes) -> str:
 
 
 def shown_content(text: str | bytes | None, secrets: bool) -> Any:
-    """Return the data of a JSON text, and any other text unchanged; None if there is none. As in `as_data`."""
+    """Return the data of a JSON text, or any other text as a string; None if there is no text.
+
+    Long texts are cut and secrets are masked as in `as_data`.
+    """
     if not text:
         return None
     text = text if isinstance(text, str) else text.decode(errors="replace")
@@ -118,7 +121,7 @@ def _shown(data: Any, secrets: bool) -> Any:
 
 
 def shown_headers(headers: Mapping[str, str], secrets: bool) -> dict[str, str]:
-    """Return headers as in `as_data`."""
+    """Return headers, cut and masked as in `as_data`."""
     return {
         name: MASK if not secrets and name.lower() in _SECRET_HEADERS else _shown(text, secrets)
         for name, text in headers.items()
@@ -126,7 +129,7 @@ def shown_headers(headers: Mapping[str, str], secrets: bool) -> dict[str, str]:
 
 
 def shown_query(query: Iterable[tuple[str, str]], secrets: bool) -> dict[str, Any]:
-    """Return the arguments of a query by name: a text, or a list if the name comes several times."""
+    """Return the arguments of a query by name: a text, or a list if the name occurs several times."""
     found: dict[str, list[str]] = {}
     for name, text in query:
         is_secret = not secrets and (name in SECRET_FIELDS or name in _SECRET_ARGUMENTS)

@@ -23,7 +23,7 @@ __all__ = ["Stamp", "draw_stamp", "read_stamp", "stamp_latency_ms"]
 
 
 def draw_stamp(picture: av.VideoFrame, frame_number: int, time_ms: int) -> None:
-    """Draw a stamp into ``picture``, yuv420p, if there is room for it."""
+    """Draw a stamp into ``picture``, which is in yuv420p, if there is room for it."""
     if picture.width >= stamp.COLUMNS * stamp.CELL and picture.height >= stamp.ROWS * stamp.CELL:
         stamp.draw(picture, frame_number, time_ms)
 

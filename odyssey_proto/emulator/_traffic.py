@@ -1,6 +1,6 @@
 """The traffic between the emulators of this process and their clients, for watchers.
 
-It lets each call and each message be checked against ``spec/``. A watcher changes nothing. Watchers are
+Watching lets each call and each message be checked against ``spec/``. A watcher changes nothing. Watchers are
 registered for the whole process, so that they also see an emulator that a command or a demo starts.
 """
 
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 MOVED: Final = "/moved"
-"""Start of the addresses to which calls are redirected; without it, they are those of the service."""
+"""Start of the paths to which calls are redirected; without it, they are those of the service."""
 
 _FRONT_PAGE: Final = "/"
 
@@ -42,8 +42,8 @@ _injected = contextvars.ContextVar("odyssey_injected", default=False)
 def watching(watcher: Watcher) -> contextlib.AbstractContextManager[None]:
     """Show all calls and messages of the emulators of this process to ``watcher``, during the block.
 
-    It is called on an emulator's thread with each `Exchange` and each `Message`, in order, and must not block or
-    raise.
+    ``watcher`` is called on an emulator's thread with each `Exchange` and each `Message`, in order, and must not
+    block or raise.
     """
     if not callable(watcher):
         raise TypeError(f"watcher must be a function, not {type(watcher).__name__}")

@@ -101,7 +101,7 @@ def test_a_wrong_marker_is_explained(printed: str) -> None:
     assert "of test_i: replay 'missing.cast' cannot be read: No such file or directory" in printed
     assert "During handling" not in printed, "what is behind a refusal says the same"
     assert "fps must be a whole number from 1 to 60, not 0" in printed
-    assert "arguments have names, such as streamers=0, unlike 3" in printed
+    assert "arguments must be given by name, such as streamers=0, not 3" in printed
     assert "step must be one of" in printed
     assert "faults must be a list, not 'media'" in printed
     assert "tiemout" in printed

@@ -254,7 +254,7 @@ def test_a_limit_of_the_account_is_its_documented_exception(
     assert type(caught.value) is kind
     words, _, hint = str(caught.value).partition("; ")
     assert (words, caught.value.code) == ("Too much", code)
-    assert hint.startswith("a killed process' session is freed") == (code == "CONCURRENT_LIMIT_REACHED")
+    assert hint.startswith("a killed process's session is freed") == (code == "CONCURRENT_LIMIT_REACHED")
     assert caught.value.action == "Wait"
     assert details.items() <= caught.value.details.items()
 

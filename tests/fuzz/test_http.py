@@ -1,4 +1,4 @@
-"""HTTP below the bodies: heads of answers, content codings, and places in a file."""
+"""HTTP below the JSON: heads of responses, content codings, and the beginnings of files."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from odyssey_proto.emulator._server import Emulator
     from tests.conftest import Background, MakeClient, MakeEmulator
 
-NOBODY = "a killed process' session is freed about 40 s after its last keepalive"
+NOBODY = "a killed process's session is freed about 40 s after its last keepalive"
 
 
 def refused(client: Odyssey) -> ConcurrentLimitReachedError:

@@ -92,7 +92,7 @@ def test_both_orientations_in_both_codecs(
     assert taken[0].data.shape == (size[1], size[0], 3)
     assert [number_of(frame) for frame in taken] == list(range(10))
     assert [frame.index for frame in taken] == list(range(10))
-    # 50 ms apart; a busy machine skips some pictures, and the one after a late first one is placed by its arrival.
+    # 50 ms apart; a busy machine skips some pictures, and the one after a late first one is timed by its arrival.
     assert np.median(np.diff([frame.timestamp_ms for frame in taken])) >= 49
 
 
@@ -253,7 +253,7 @@ def test_without_a_stream_an_end_returns_and_sends_nothing(session: Session) -> 
     assert session.start_stream("A dog")
 
 
-def test_a_stream_that_an_error_has_ended_can_be_ended_by_who_handles_the_error(
+def test_a_handler_of_an_error_may_end_the_stream_that_the_error_has_already_ended(
     emulator: Emulator, session: Session
 ) -> None:
     emulator.faults.add(Fault(step="stream start", action="stream_error", reason="internal_error"))
@@ -323,7 +323,7 @@ def test_a_start_that_is_answered_late_is_ended_and_the_next_one_is_a_stream(
     assert session.stream_id == stream_id
     assert take(session.frames(timeout=SOON_S), 3)
     started = next(happening)
-    assert isinstance(started, StreamStarted), "of the late stream nothing is reported"
+    assert isinstance(started, StreamStarted), "nothing is reported about the late stream"
     assert started.stream_id == stream_id
 
 
@@ -349,7 +349,7 @@ def test_an_interaction_that_is_never_answered_keeps_its_place_until_an_error_or
         session.interact("Behind it", timeout=0.1)
     session.end_stream(timeout=SOON_S)
     session.start_stream("A cat", timeout=SOON_S)
-    assert "Anew" in session.interact("Anew", timeout=SOON_S)
+    assert "Again" in session.interact("Again", timeout=SOON_S)
 
 
 def test_an_end_that_is_answered_late_is_an_end(emulator: Emulator, session: Session) -> None:
@@ -396,7 +396,7 @@ def test_moderation_refuses_an_interaction_and_the_stream_goes_on(session: Sessi
     assert session.interact("Night")
 
 
-def test_a_privilege_that_is_missing_is_told(make_emulator: MakeEmulator, make_client: MakeClient) -> None:
+def test_a_privilege_that_is_missing_is_reported(make_emulator: MakeEmulator, make_client: MakeClient) -> None:
     with (
         make_client(make_emulator(bypass_privilege=False)).connect() as session,
         pytest.raises(OdysseyStreamError, match=r"may not bypass") as caught,
@@ -441,7 +441,7 @@ def test_a_reason_against_an_interaction_is_the_documented_exception(
     with pytest.raises(kind) as caught:
         session.interact("Night")
     assert type(caught.value) is kind
-    assert str(caught.value), "also without a text of the service"
+    assert str(caught.value), "even without a text from the service"
     assert caught.value.code == code
 
 

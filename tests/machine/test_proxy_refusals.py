@@ -85,7 +85,7 @@ def test_a_proxy_that_refuses_the_password_is_asked_once(
     with Server(script) as proxy:
         behind(monkeypatch, proxy.url.replace("//", "//user:proxy-secret@"))
         error = attempt()
-        assert f"the proxy 127.0.0.1:{proxy.port} requires a user and a password, or refuses" in str(error)
+        assert f"the proxy 127.0.0.1:{proxy.port} requires a user and a password, or refused" in str(error)
     assert (error.code, error.recoverable) == ("proxy", False)
     assert "secret" not in str(error)
     assert len(refused) == 1  # accounts are locked after a few wrong passwords
@@ -141,7 +141,7 @@ def test_a_proxy_setting_that_cannot_be_read_is_named_without_its_password(
     behind(monkeypatch, "http://user:pass#secret@proxy.example:3128")
     error = attempt()
     assert (error.code, error.recoverable) == ("proxy", False)
-    assert "_PROXY is not like http://host:3128" in str(error).replace("http_proxy", "HTTP_PROXY")
+    assert "_PROXY must be like http://host:3128" in str(error).replace("http_proxy", "HTTP_PROXY")
     assert "secret" not in str(error)
 
 
@@ -181,7 +181,7 @@ def test_a_password_is_sent_in_utf8(attempt: Attempt, monkeypatch: pytest.Monkey
         ("NTLM", "asks for NTLM ("),
         ("Negotiate, NTLM", "asks for Negotiate (Kerberos) or NTLM ("),
         ('Digest realm="proxy", nonce="4711", qop="auth"', "asks for Digest ("),
-        ('Digest realm="a", Basic realm="b"', "requires a user and a password, or refuses"),
+        ('Digest realm="a", Basic realm="b"', "requires a user and a password, or refused"),
     ],
 )
 def test_a_proxy_that_wants_another_way_of_authentication_is_told_so(

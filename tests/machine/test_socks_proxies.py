@@ -144,7 +144,7 @@ def test_a_refused_password_is_final_and_asked_once(
             with pytest.raises(OdysseyConnectionError) as caught:
                 attempt()
             assert (caught.value.code, caught.value.recoverable) == ("proxy", False)
-            assert f"the proxy 127.0.0.1:{proxy.port} requires a user and a password, or refuses" in str(
+            assert f"the proxy 127.0.0.1:{proxy.port} requires a user and a password, or refused" in str(
                 caught.value
             )
             assert "secret" not in str(caught.value)

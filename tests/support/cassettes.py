@@ -36,7 +36,7 @@ def film(session: Session, path: Path, *, frames: int, **options: Any) -> list[i
 
 
 def records_in(path: Path) -> list[tuple[dict[str, Any], bytes]]:
-    """Return the heads and the payloads of a cassette."""
+    """Return pairs of the head and the payload of each record of a cassette."""
     with path.open("rb") as file:
         return [(record.head, record.payload(file)) for record in cassette.index(file)[0]]
 

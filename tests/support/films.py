@@ -1,4 +1,4 @@
-"""Films of the demo, as their file has them."""
+"""The films that the demo makes, as read from their files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Film:
 
     summary: dict[str, Any]
     pictures: list[NDArray[np.uint8]]
-    """In colour, a quarter of the size."""
+    """In colour, at a quarter of the width and height."""
     times_ms: list[float]
     stamps: list[stamp.Stamp | None]
     sizes: set[tuple[int, int]]
@@ -40,5 +40,5 @@ def watch(path: Path, summary: dict[str, Any]) -> Film:
 
 
 def difference(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """Return the difference of two pictures, in levels of 255, without the stamp."""
+    """Return the mean difference of two pictures, in levels from 0 to 255, without the stamp."""
     return float(np.abs(one[8:].astype(np.int16) - other[8:]).mean())

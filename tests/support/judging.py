@@ -1,4 +1,4 @@
-"""The conformance kit on a machine that is slower than the clients it is for."""
+"""Longer time limits of the conformance kit, for clients on a slow machine."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ __all__ = ["allow_a_busy_machine"]
 
 
 def allow_a_busy_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let what a client repeats come late, and a keepalive early after one that came late."""
+    """Allow keepalives and repeated requests to come late, and a keepalive to come soon after a late one."""
     monkeypatch.setattr("odyssey_proto.conformance._judges._KEEPALIVE_S", (0.0, PATIENCE_S))
     monkeypatch.setattr("odyssey_proto.conformance._judges._ASK_AGAIN_S", (0.7, PATIENCE_S))

@@ -122,7 +122,7 @@ class Heard:
 
         with self._changed:
             told = self._changed.wait_for(found, GENEROUS)
-        assert told, f"{event} was not told, but {self.events}"
+        assert told, f"{event} was not reported, only {self.events}"
         return told
 
     def wait_for_frames(self, count: int) -> None:

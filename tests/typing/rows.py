@@ -1,4 +1,4 @@
-"""The rows of a machine for type checkers: a wrong action or guard is refused. Never run."""
+"""Rows of a state machine, to check that type checkers refuse a wrong action or guard. Never run."""
 
 from __future__ import annotations
 

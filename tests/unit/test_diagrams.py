@@ -13,7 +13,7 @@ def test_the_diagrams_are_up_to_date() -> None:
     assert diagrams.main(["--check"]) == 0
 
 
-def test_a_diagram_that_differs_is_noticed_and_made_anew(tmp_path: Path) -> None:
+def test_a_diagram_that_differs_is_noticed_and_made_again(tmp_path: Path) -> None:
     copy = tmp_path / "ARCHITECTURE.md"
     copy.write_text(DOCUMENT.read_text("utf-8").replace("[*] --> idle", "[*] --> busy"), "utf-8")
     assert diagrams.main(["--check", "--document", str(copy)]) == 1

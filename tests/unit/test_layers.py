@@ -31,7 +31,7 @@ EXEMPT = {"", "_version"}  # the package itself, which loads names on demand; th
 
 @cache
 def files() -> dict[str, Path]:
-    """Return every module of the package by its dotted name, without the package's own."""
+    """Return the file of every module, by its dotted name without the name of the package."""
     found = {}
     for path in PACKAGE.rglob("*.py"):
         name = path.relative_to(PACKAGE).with_suffix("").as_posix().replace("/", ".")
@@ -126,12 +126,12 @@ def test_the_rule_names_every_room_and_no_other() -> None:
 
 
 @pytest.mark.parametrize("room", rule("Rooms"))
-def test_a_room_imports_what_its_row_says_and_all_of_that(room: str) -> None:
+def test_a_room_imports_exactly_what_its_row_says(room: str) -> None:
     assert used(rule("Rooms"), "", room_of)[room] == rule("Rooms")[room]
 
 
 @pytest.mark.parametrize("place", rule("The emulator"))
-def test_a_part_of_the_emulator_imports_what_its_row_says_and_all_of_that(place: str) -> None:
+def test_a_part_of_the_emulator_imports_exactly_what_its_row_says(place: str) -> None:
     assert used(rule("The emulator"), "emulator", place_of)[place] == rule("The emulator")[place]
 
 
@@ -309,7 +309,7 @@ def test_it_can_be_imported_on_a_system_that_does_not_fork() -> None:
 
 
 @pytest.mark.parametrize("package", [odyssey_proto, core, conformance, emulator, odyssey_models])
-def test_what_is_public_is_listed_once_loaded_or_not(package: ModuleType) -> None:
+def test_public_names_are_listed_once_whether_loaded_or_not(package: ModuleType) -> None:
     before = dir(package)
     assert set(package.__all__) <= set(before)
     for name in package.__all__:

@@ -135,7 +135,7 @@ def test_lost_packets_are_requested_where_ours_are(receiver: Any) -> None:
     assert "sorted(self.__nack_generator.missing)" in source
 
 
-def test_a_packet_that_is_sent_again_is_known_by_a_look_at_its_senders_number(receiver: Any) -> None:
+def test_a_retransmission_is_recognised_by_looking_up_its_ssrc(receiver: Any) -> None:
     assert vars(receiver)["_RTCRtpReceiver__rtx_ssrc"] == {}
     source = inspect.getsource(RTCRtpReceiver._handle_rtp_packet)
     assert source.index("self.__rtx_ssrc.get(packet.ssrc)") < source.index("unwrap_rtx(packet")
@@ -189,7 +189,7 @@ def test_what_is_reported_of_streams_is_kept_where_ours_is_put(receiver: Any) ->
     assert parameters(RTCRtpReceiver._send_rtcp) == ["packet"]
 
 
-def test_the_extensions_of_a_packet_that_reports_need_are_read_if_they_are_agreed_on() -> None:
+def test_header_extensions_that_reports_need_are_read_if_they_were_agreed_on() -> None:
     extensions = HeaderExtensionsMap()
     agreed = [RTCRtpHeaderExtensionParameters(id=5, uri=transport_feedback.URI)]
     extensions.configure(RTCRtpReceiveParameters(headerExtensions=agreed))
@@ -209,10 +209,10 @@ def test_what_an_answer_says_of_codecs_and_extensions_is_kept_by_its_transceiver
     assert attributes["_codecs"] == attributes["_headerExtensions"] == []
 
 
-# --- aiortc, aioice and asyncio: the way of a packet that `intake` shortens
+# --- aiortc, aioice and asyncio: the path of a packet that `intake` shortens
 
-# What the short way stands in for. If a release changes one of these, compare `intake` and `packets` with it, then
-# put its digest beside the others.
+# The parts that the fast path replaces. If a release changes one of these, compare `intake` and `packets` with it,
+# then put its digest beside the others.
 _SHORTENED: Final = {
     "aiortc.rtcrtpreceiver:RTCRtpReceiver._handle_rtp_packet": ("4e54983d021a6336",),
     "aiortc.rtcdtlstransport:RTCDtlsTransport._recv_next": ("998076720c05aa13",),
@@ -231,7 +231,7 @@ _SHORTENED: Final = {
 
 
 @pytest.mark.parametrize("path", list(_SHORTENED))
-def test_what_the_short_way_stands_in_for_is_as_it_was_when_that_was_written(path: str) -> None:
+def test_what_the_fast_path_replaces_is_unchanged_since_that_was_written(path: str) -> None:
     assert digest(path) in _SHORTENED[path]
 
 
@@ -241,7 +241,7 @@ def digest(path: str) -> str:
     return hashlib.sha256(source.encode()).hexdigest()[:16]
 
 
-def test_the_parts_between_socket_and_receiver_are_where_the_short_way_looks_for_them() -> None:
+def test_the_parts_between_socket_and_receiver_are_where_the_fast_path_looks_for_them() -> None:
     async def transports() -> tuple[Any, Any]:
         transport = RTCDtlsTransport(RTCIceTransport(RTCIceGatherer()), [RTCCertificate.generateCertificate()])
         return transport, RTCRtpReceiver("video", transport)
@@ -299,7 +299,7 @@ def test_aioices_connections_are_found_behind_a_peer_connection() -> None:
     assert "_srtt" in found["sctp"]
 
 
-def test_a_connection_of_aioice_has_what_gathering_is_arranged_with() -> None:
+def test_an_aioice_connection_has_the_attributes_that_arranging_its_gathering_needs() -> None:
     for attributes in asyncio.run(_connection_with_a_channel())["agent"]:
         assert isinstance(attributes["_protocols"], list)
         assert {"stun_server", "turn_server", "_closing"} <= set(attributes)
@@ -331,14 +331,14 @@ def test_a_relay_of_aioice_is_made_and_named_with_these_arguments() -> None:
     )
 
 
-def test_what_a_server_refused_with_can_be_read() -> None:
+def test_the_error_code_of_a_refusal_can_be_read() -> None:
     response = stun.Message(stun.Method.ALLOCATE, stun.Class.ERROR)
     response.attributes["ERROR-CODE"] = (486, "Allocation Quota Reached")
     assert stun.TransactionFailed(response).response.attributes["ERROR-CODE"][0] == 486
     assert issubclass(stun.TransactionTimeout, stun.TransactionError)
 
 
-# --- the children of multiprocessing, and of what was made after it
+# --- the children of multiprocessing, and of the libraries that copy it
 
 
 @pytest.mark.parametrize("library", ["multiprocessing", "multiprocess", "billiard"])
@@ -360,7 +360,7 @@ def test_a_worker_of_a_pool_of_billiard_calls_only_on_exit_at_its_end() -> None:
 # --- websocket-client, urllib3 and http.client
 
 
-def test_a_frame_of_websocket_client_tells_its_length_before_its_content() -> None:
+def test_websocket_client_reads_the_length_of_a_frame_before_its_content() -> None:
     buffer: Any = websocket.WebSocket().frame_buffer
     assert buffer.needs_header()
     assert buffer.needs_length()
@@ -368,7 +368,7 @@ def test_a_frame_of_websocket_client_tells_its_length_before_its_content() -> No
     assert [parameters(part) for part in (buffer.recv_header, buffer.recv_length)] == [[], []]
 
 
-def test_parts_of_a_message_of_websocket_client_are_counted() -> None:
+def test_websocket_client_keeps_the_parts_of_an_unfinished_message_where_we_count_them() -> None:
     assert websocket.WebSocket().cont_frame.cont_data is None
 
 

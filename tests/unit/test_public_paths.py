@@ -1,4 +1,4 @@
-"""Public objects: their paths, their types, and the modules that a look at them loads."""
+"""Public objects: their paths, their types, and the modules that are loaded when they are inspected."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ TESTS = [f"tests/test_a.py::test_{number}" + "@shared" * (number % 7 == 0) for n
 
 @attrs.define(eq=False)
 class Worker:
-    """Runs what it is given one after the other, as soon as it is told."""
+    """A worker: the tests that it was given, and how many of them it has run."""
 
     given: list[int] = attrs.field(factory=list)
     done: int = 0
@@ -46,7 +46,10 @@ class Settings:
 
 
 def runs(kind: type[LoadGroupScheduling], *, seed: int, crash: int = -1) -> list[Any]:
-    """Return what each worker ran, if one crashes after ``crash`` tests; first, which test that was."""
+    """Return the test that crashed a worker (None if none did), followed by the tests that each worker ran.
+
+    A worker crashes after ``crash`` tests in all; -1 means that none crashes.
+    """
     settings: Any = Settings()
     scheduling: Any = kind(settings, Producer("test"))
     workers = [Worker() for _ in range(WORKERS)]

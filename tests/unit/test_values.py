@@ -152,7 +152,7 @@ def test_a_frame_goes_through_a_queue_between_processes() -> None:
     assert np.array_equal(queue.get().data, PICTURE)
 
 
-def test_a_copy_of_a_frame_is_the_frame_and_a_deep_one_another() -> None:
+def test_a_copy_of_a_frame_is_the_frame_itself_and_a_deep_copy_is_another() -> None:
     made = frame()
     assert copy.copy(made) is made
     assert not np.shares_memory(copy.deepcopy(made).data, made.data)

@@ -62,11 +62,11 @@ SCHEMA_FAULTS = {
     ),
     "a typo in required": (
         *("required: [type, prompt]", "required: [type, promt, prompt]", "promt"),
-        "Order: `promt` is required, and is no property",
+        "Order: `promt` is required, but is not a property",
     ),
     "a choice in which a field is missing": (
         *("- required: [url]", "- required: [uri]", "[uri]"),
-        "Picture/oneOf/1: `uri` is no property",
+        "Picture/oneOf/1: `uri` is not a property",
     ),
     "a choice of two fields together": (
         *("- required: [url]", "- required: [url, count]", "[url, count]"),
@@ -226,7 +226,7 @@ SCHEMA_FAULTS = {
     ),
     "a key that is there twice": (
         *("        default: 0\n", "        default: 0\n        minimum: 1\n", "minimum: 1"),
-        "`minimum` is there twice; the first is in line 63",
+        "`minimum` is there twice; the first is on line 63",
     ),
     "a key that YAML takes for something else": (
         *("      count:\n", "      no:\n", "no:"),
@@ -234,7 +234,7 @@ SCHEMA_FAULTS = {
     ),
     "a value that YAML takes for something else": (
         *("examples: [A cat]", "examples: [2026-01-01]", "2026"),
-        "`2026-01-01` is no JSON value: put it in quotes, or write it as in JSON",
+        "`2026-01-01` is not a JSON value: put it in quotes, or write it as in JSON",
     ),
     "an example without what the service writes as null": (
         *("- {type: done, mood: calm, picture: null}", "- {type: done, mood: calm}", "- {type: done"),
@@ -330,7 +330,7 @@ SCHEMA_FAULTS = {
     ),
     "a definition that nothing leads to": (
         *("  Mood:\n", "  Dog:\n    description: A dog.\n    type: object\n    examples: [{}]\n  Mood:\n", "Dog:"),
-        "Dog: no call and no message has it; see openapi.yaml",
+        "Dog: no call or message uses it; see openapi.yaml",
     ),
     "a keyword in the head of a file": (
         *("title: Cats\n", "title: Cats\ntype: object\n", "type: object"),
@@ -346,27 +346,27 @@ SCHEMA_FAULTS = {
     ),
     "minutes that YAML takes for a number": (
         *("default: 0", "default: 1:30", "default: 1:30"),
-        "`1:30` is no JSON value: put it in quotes, or write it as in JSON",
+        "`1:30` is not a JSON value: put it in quotes, or write it as in JSON",
     ),
     "an octal number": (
         *("default: 0", "default: 010", "default: 010"),
-        "`010` is no JSON value: put it in quotes, or write it as in JSON",
+        "`010` is not a JSON value: put it in quotes, or write it as in JSON",
     ),
     "a number that is infinite": (
         *("default: 0", "default: .inf", "default: .inf"),
-        "`.inf` is no JSON value: put it in quotes, or write it as in JSON",
+        "`.inf` is not a JSON value: put it in quotes, or write it as in JSON",
     ),
     "a yes": (
         *("x-large: true", "x-large: yes", "x-large: yes"),
-        "`yes` is no JSON value: put it in quotes, or write it as in JSON",
+        "`yes` is not a JSON value: put it in quotes, or write it as in JSON",
     ),
     "a tag of YAML": (
         *("description: Its address.", "description: !text Its address.", "!text"),
-        "`Its address.` is no JSON value: put it in quotes, or write it as in JSON",
+        "`Its address.` is not a JSON value: put it in quotes, or write it as in JSON",
     ),
     "an object with a tag of YAML": (
         *("      count:\n", "      count: !number\n", "!number"),
-        "`!number` is no JSON value",
+        "`!number` is not a JSON value",
     ),
     "an alias within itself": (
         *(
@@ -374,7 +374,7 @@ SCHEMA_FAULTS = {
             "        items: &items {type: array, items: *items}\n",
             "items: &items",
         ),
-        "an alias for what it is itself in",
+        "an alias for a value that contains it",
     ),
     "what is no JSON Schema": (
         *("required: [type, prompt]", "required: type", "required: type"),
@@ -550,7 +550,7 @@ ENVELOPE_FAULTS = {
     "a security scheme that is not there": (
         *("openapi.yaml", "      tags: [cats]\n", "      tags: [cats]\n      security: [{key: []}]\n"),
         *("openapi.yaml", "security:", 1),
-        "`key` is no security scheme",
+        "`key` is not a security scheme",
     ),
     "a link to no call": (
         *(
@@ -559,22 +559,22 @@ ENVELOPE_FAULTS = {
             "          description: The mood.\n          links: {next: {operationId: getMood}}\n",
         ),
         *("openapi.yaml", "links:", 1),
-        "`getMood` is the name of no call",
+        "`getMood` is not the name of any call",
     ),
     "a part of a path without a parameter": (
         *("openapi.yaml", "  /pictures:\n", "  /pictures/{id}:\n"),
         *("openapi.yaml", "post:", 1),
-        "`id` is no parameter",
+        "`id` is not a parameter",
     ),
     "a parameter that the path lacks": (
         *("openapi.yaml", "in: query, description", "in: path, required: true, description"),
         *("openapi.yaml", "post:", 1),
-        "`limit` is no part of the path",
+        "`limit` is not part of the path",
     ),
     "a part of a path that is optional": (
         *("openapi.yaml", "in: query, description", "in: path, description"),
         *("openapi.yaml", "- {name: limit", 1),
-        "`limit` is a part of the path: it is required",
+        "`limit` is part of the path: it must be required",
     ),
     "a default out of its bounds": (
         *("openapi.yaml", "maximum: 100}", "maximum: 100, default: 200}"),

@@ -100,8 +100,8 @@ def test_references_are_followed_to_the_definition(tmp_path: Path) -> None:
     [
         (send(message("Shout")), "`#/components/messages/Shout` leads nowhere"),
         (send(message("Ask"), channel="void"), "`#/channels/void` leads nowhere"),
-        (send(message("Odd")), "the payload of `#/components/messages/Odd` is no definition of the schemas"),
-        (send(message("Lost")), "the payload of `#/components/messages/Lost` is no definition of the schemas"),
+        (send(message("Odd")), "the payload of `#/components/messages/Odd` is not a definition of the schemas"),
+        (send(message("Lost")), "the payload of `#/components/messages/Lost` is not a definition of the schemas"),
         (send(message("Untagged")), "Untagged has no constant `type`"),
         (send(message("Ask"), message("AskAgain")), "`ask` is the tag of Ask and of AskAgain"),
     ],

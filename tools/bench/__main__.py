@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name, measure in _BENCHMARKS.items():
             if not options.names or name in options.names:
                 found[name] = measure(short=options.short)
-    finally:  # keeps the figures so far, which took minutes
+    finally:  # shows the figures so far, which took minutes
         print(table([figure for figures in found.values() for figure in figures]))
     if options.json is not None:
         figures = {name: [figure.as_json() for figure in of] for name, of in found.items()}

@@ -36,13 +36,13 @@ _FLAGS: Final = (
     "--disable-renderer-backgrounding",
     "--disable-backgrounding-occluded-windows",
     "--autoplay-policy=no-user-gesture-required",
-    "--disable-features=WebRtcHideLocalIpsWithMdns",  # names of this kind are not found from another machine
+    "--disable-features=WebRtcHideLocalIpsWithMdns",  # mDNS names cannot be resolved from another machine
 )
 _PATIENCE_S: Final = 60
 
 
 def missing() -> str:
-    """Return the prerequisites that this machine lacks; empty if none."""
+    """Return a text with the prerequisites that this machine lacks; empty if none."""
     return "" if _program() else "needs Chromium"
 
 
@@ -54,11 +54,11 @@ class Browser:
     """A page in a browser of its own, during the ``with``.
 
     The page is in this folder. ``GET /next`` waits for the argument of `tell`. ``POST /told`` sends JSON, which
-    `hear` returns. ``GET /now`` is the time here, in ms of the monotonic clock.
+    `hear` returns. ``GET /now`` returns the time of this process, in ms of the monotonic clock.
 
     Args:
-        page: its name.
-        options: its query.
+        page: the name of its file.
+        options: its query parameters.
     """
 
     def __init__(self, page: str, options: Mapping[str, object]) -> None:
@@ -98,7 +98,7 @@ class Browser:
         """Return the page's next message.
 
         Raises:
-            RuntimeError: it says nothing for a minute, or that it failed.
+            RuntimeError: the page sends nothing for a minute, or reports a failure.
         """
         try:
             content = self._heard.get(timeout=_PATIENCE_S)
@@ -135,6 +135,6 @@ class Browser:
                 self.wfile.write(body)
 
             def log_message(self, *_: Any, **__: Any) -> None:
-                """Say nothing."""
+                """Log nothing."""
 
         return Handler

@@ -1,4 +1,4 @@
-"""The clients that `streaming` compares, as a script: each run is a fresh interpreter.
+"""The clients that `streaming` compares, as a script: each run has a fresh interpreter.
 
     python -m tools.bench.clients ORDER
 
@@ -69,7 +69,7 @@ class Watch:
     first_s: float = 0.0
     """Time from the call of `connect`, or the start of Python, to the first frame, in s."""
     latencies_ms: list[float] = attrs.field(factory=list)
-    """Age of each picture as an RGB array, from its arrival encoded at the sender, in ms; after the settling."""
+    """Time from the sending of each encoded picture until it is an RGB array, in ms; after the settling."""
     missed: int = 0
     """Frames that were sent but not seen after the settling."""
     seconds: float = 0.0
@@ -145,7 +145,7 @@ class _Watching:
 
 
 def _watch(order: Order, one: Callable[[_Watching], None]) -> list[Watch]:
-    """Call ``one`` as often as the order says."""
+    """Call ``one`` for each connect of the order, and return the measurements."""
     found = []
     for number in range(order.connects):
         last = number == order.connects - 1

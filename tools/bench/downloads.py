@@ -1,10 +1,10 @@
-"""The downloads that `rest` compares, as a script: each run is a fresh interpreter.
+"""The downloads that `rest` compares, as a script: each run has a fresh interpreter.
 
     python -m tools.bench.downloads {ours|plain} URL FOLDER
 
 It fetches a small file, then the video of `tools.bench.service`, and prints one line of JSON: ``{"grown_mb",
-"seconds"}``, the peak growth of the process during the second download, and its duration. The plain client streams
-the answer with requests and writes it to a file in pieces.
+"seconds"}``, the growth of the peak memory during the second download, in MB, and its duration, in s. The plain
+client streams the answer with requests and writes it to a file in pieces.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Whether the rate of a sender that is not ours follows the link: Chromium in the role of the streamer.
 
 It sends to our client and to another one, across a wire that carries 1 to 8 Mbit/s and buffers 0.2 s of packets.
-It learns of the link from reports on each packet, compared with Chromium's, or from limits, compared with
-aiortc's.
+It learns of the link either from reports on each packet, in which case the other client is Chromium, or from
+limits (REMB), in which case it is aiortc.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tools.bench.wire import CLIENT, SERVICE, Weather, Wire
 __all__ = ["LINKS", "Followed", "feedback", "follow"]
 
 LINKS: Final = (1, 2, 4, 8)
-"""The capacity of the wire, in Mbit/s."""
+"""The capacities of the wire, in Mbit/s."""
 _MOST_BITS_PER_S: Final = 12_000_000
 _SECONDS: Final = 35.0
 _SETTLING_S: Final = 15.0
@@ -35,20 +35,20 @@ _HEAD_BYTES: Final = 28 + 12 + 8 + 10 + 4  # of a packet besides its payload: IP
 
 @attrs.frozen(kw_only=True)
 class Followed:
-    """The figures of sender and client after the settling, or before it if named so."""
+    """The figures of sender and client after the settling, unless stated otherwise."""
 
     mbit: float
     """Mbit/s sent, packet headers included."""
     lost_percent: float
     """The share of packets lost on the wire."""
     lost_at_first_percent: float
-    """The same before the settling."""
+    """The same during the settling."""
     longest_freeze_s: float
     frozen_s: float
-    """In pauses of more than 0.15 s."""
+    """Total length of the pauses of more than 0.15 s."""
     fps: float
     keyframes: float
-    """The keyframes that the client requested."""
+    """Number of requests for a keyframe from the client."""
     rates: list[float]
     """Mbit/s in every 5 s, from the start."""
 
@@ -92,7 +92,7 @@ def _figures(name: str, reference: str, ours: Followed, theirs: Followed) -> lis
 
 
 def follow(client: str, mbit: float, feedback: str, seconds: float, settling: float) -> Followed:
-    """Have Chromium send to a client over a link, for ``seconds`` s."""
+    """Have Chromium send to a client over a link, for ``seconds`` s, and return the figures."""
     weather = Weather(delay_ms=20, rate=mbit * 1e6, queue_s=0.2)
     script = [sys.executable, "-m", "tools.bench.rate_clients"]
     with Wire() as between:

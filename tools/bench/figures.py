@@ -34,7 +34,7 @@ class Target:
         return value >= self.limit if self.least else value <= self.limit
 
     def described(self, figure: Figure) -> str:
-        """Return the target as text, and whether ``figure`` meets it."""
+        """Return a text with the target and whether ``figure`` meets it."""
         limit = f"{'≥' if self.least else '≤'} {self.limit:g}{f' {figure.unit}' if self.absolute else ''}"
         return f"{limit}, {'met' if self.met_by(figure) else 'missed'}"
 
@@ -58,7 +58,7 @@ class Figure:
 
     @property
     def ratio(self) -> float:
-        """Our value divided by the reference's; 1 if both are 0."""
+        """Our value divided by the reference's; 1 if both are 0, infinite if only the reference's is."""
         if not self.theirs:
             return float("inf") if self.ours else 1.0
         return self.ours / self.theirs
@@ -80,8 +80,8 @@ def in_turns(ours: Callable[[], float], theirs: Callable[[], float], rounds: int
 def middle_pair(ours: Callable[[], float], theirs: Callable[[], float], rounds: int) -> tuple[float, float]:
     """Measure both one after the other, ``rounds`` times, and return the pair whose ratio is the median.
 
-    For calls that take a few ms: a machine that is slow for longer slows both of a pair. Each goes first in half
-    of the rounds.
+    For calls that take a few ms: a machine that is slow for longer slows both calls of a pair. Each goes first
+    in half of the rounds.
     """
     pairs = []
     for number in range(rounds):

@@ -1,6 +1,6 @@
 """The cost of importing the packages, compared with importing their dependencies, in fresh interpreters.
 
-The help of the command is compared with an interpreter that does nothing: it is shown at every typo.
+The help of the command, which is shown after every typo, is compared with an interpreter that does nothing.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def run(*, short: bool) -> list[Figure]:
 
 
 def _process_seconds(arguments: tuple[str, ...]) -> float:
-    """Return the time of a whole process of Python."""
+    """Return the time that a whole Python process takes, in s."""
     began = time.perf_counter()
     subprocess.run([sys.executable, *arguments], capture_output=True, check=True, env=_environment())
     return time.perf_counter() - began
@@ -74,5 +74,5 @@ def _seconds(statement: str) -> float:
 
 
 def _environment() -> dict[str, str]:
-    # pip compiles installed packages; without this, ours would be compiled at import.
+    # pip compiles installed packages; without this, ours would be compiled at every import.
     return {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}

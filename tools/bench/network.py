@@ -1,7 +1,7 @@
 """Video over bad networks: our client compared with a plain one and Chromium, across a wire that impairs packets.
 
-Both directions are impaired alike. Each client has a session of its own on the same emulator, and each cell its
-own weather, one client after the other. Requests to the sender are counted there.
+Both directions are impaired alike. Each client has a session of its own on the same emulator. Each cell has its
+own weather, in which the clients run one after the other. Requests to the sender are counted at the sender.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ class Cell:
     bits_per_s: int = 4_000_000
     """The sender's bit rate, or its maximum if it follows."""
     follows: bool = False
-    """Whether the sender follows the client's reports on the link, from 0.3 Mbit/s up, and begins with half."""
+    """Whether the sender follows the client's reports, from 0.3 Mbit/s up; it begins with half of the maximum."""
     targets: dict[str, Target] = attrs.field(factory=dict)
-    """By the name of the figure."""
+    """Targets by the name of the figure."""
 
 
 _WHOLE: Final = Target(99.5, absolute=True, least=True)
@@ -57,7 +57,7 @@ _NEARLY: Final = Target(99, absolute=True, least=True)
 _SAME: Final = Target(0, absolute=True)
 _AS_CHROMIUM: Final = Target(0.995, least=True)
 _LATER_MS: Final = 15
-"""By how much 95 % of our pictures may be older than those of the better reference, in ms."""
+"""By how much our 95th percentile of latency may exceed that of the better reference, in ms."""
 
 
 def _lossy(
@@ -174,7 +174,7 @@ def _studio(wire: Wire, bits_per_s: int, *, follows: bool) -> Iterator[tuple[str
 
 
 def measure(wire: Wire, cell: Cell, client: str, url: str, folder: Path, **options: Any) -> dict[str, float]:
-    """Run one client in the weather of a cell; return the figures of both ends."""
+    """Run one client in the weather of a cell; return the figures of both ends, or none if it failed."""
     fair = attrs.evolve(cell.weather, loss=0, bursts=0, jitter_ms=0, outage_s=0)
     # A sender that follows begins on the slow link.
     wire.set(fair if cell.follows else attrs.evolve(fair, rate=0))
@@ -193,7 +193,7 @@ def measure(wire: Wire, cell: Cell, client: str, url: str, folder: Path, **optio
         process.communicate()
         return {}
     if not out:
-        return {}  # it failed, and said why
+        return {}  # the client failed, and said why
     found: dict[str, float] = json.loads(out)
     after = counters.read()
     return {**found, "lost": lost, **{name: after[name] - before[name] for name in after}}

@@ -3,7 +3,7 @@
     python -m tools.bench.network_clients CLIENT URL FOLDER SECONDS
 
 ``CLIENT`` is ``ours`` or ``plain``, as in `tools.bench.clients`, or ``chromium``. It prints a line when it has
-seen two seconds of the stream, watches, and prints its figures as JSON.
+seen two seconds of the stream, then watches, and finally prints its figures as JSON.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _KEY: Final = "ody_bench"
 _BEFORE_S: Final = 2.0
-_AFTER_S: Final = 2.5  # for packets sent at the end
+_AFTER_S: Final = 2.5  # so that packets sent at the end can arrive
 _FREEZE_S: Final = 0.15
 _CORRUPT: Final = 12.0  # levels of grey by which a block may differ
 
@@ -59,7 +59,7 @@ class Watching:
         return self.lasts(now)
 
     def note(self, now: float, number: int) -> None:
-        """Note a picture that was shown at a moment of the monotonic clock."""
+        """Note that picture ``number`` was shown at ``now`` (`time.monotonic`, in s)."""
         self._first = self._first or now
         self._seen.append((now, number))
         if self._begin is None and now - self._first >= _BEFORE_S:
@@ -68,7 +68,7 @@ class Watching:
             print(json.dumps({"watching": True}), flush=True)
 
     def note_smooth(self) -> None:
-        """Note that a picture is due, for a reader with smooth pace."""
+        """Note that a reader with smooth pace has just got a picture."""
         self._smooth.append(time.monotonic())
 
     def lasts(self, now: float) -> bool:
@@ -112,7 +112,7 @@ def _luma(red: Any, green: Any, blue: Any) -> Any:
 
 
 def ours(url: str, watching: Watching) -> dict[str, float]:
-    """Watch with this library: as pictures come, and beside it smoothly."""
+    """Watch with this library: pictures as they come and, at the same time, at a smooth pace."""
     from odyssey_proto import Odyssey, OdysseyConnectionError, OdysseyStreamTimeoutError
 
     def smoothly(frames: Iterator[object]) -> None:
@@ -136,7 +136,7 @@ def plain(url: str, watching: Watching) -> dict[str, float]:
     """Watch with stock aiortc."""
     import asyncio
 
-    asyncio.run(_plain_once(Order(client="plain", url=url), watching))  # type: ignore[arg-type]  # it has what it uses
+    asyncio.run(_plain_once(Order(client="plain", url=url), watching))  # type: ignore[arg-type]  # has all it uses
     return watching.found()
 
 

@@ -38,7 +38,7 @@ _PARAMETERS: Final = bytes.fromhex("67 42 c0 1f 8c 8d 40")
 
 
 def packets(*, short: bool) -> list[Figure]:
-    """Measure the CPU time of a packet that comes alone or in a burst, ours beside aiortc's own way."""
+    """Measure the CPU time of a packet that comes alone or in a burst, ours compared with aiortc's own way."""
     return asyncio.run(_packets(short=short))
 
 
@@ -78,7 +78,7 @@ class Link:
     @classmethod
     @contextlib.asynccontextmanager
     async def between(cls, *, ours: bool = True) -> AsyncIterator[Link]:
-        """Connect the two; the receiver is our `Peer`, or else aiortc's connection alone."""
+        """Connect sender and receiver; the receiver is our `Peer`, or aiortc alone if not ``ours``."""
         loop, clock = BackgroundLoop("odyssey-loop"), MonotonicClock()
         loop.start()
         totals = VideoTotals(clock)
@@ -112,8 +112,8 @@ class Link:
             await asyncio.to_thread(loop.stop)
 
     async def cost_us(self, count: int, burst: int) -> float:
-        """Return the CPU time of one of ``count`` packets, sent in bursts, in µs."""
-        await self._sent(20 * burst, burst)  # warm
+        """Return the mean CPU time of a packet, in µs, over ``count`` packets sent in bursts."""
+        await self._sent(20 * burst, burst)  # warm up
         idle, _ = await self._sent(0, burst, turns=count // burst)
         spent, sending = await self._sent(count, burst)
         return (spent - idle - sending) / count * 1e6
@@ -175,7 +175,7 @@ def _only_the_end(put: Callable[[Any], None], task: Any) -> None:
 
 
 async def _send(by: socket.socket, to: Any, bursts: list[list[bytes]]) -> tuple[float, float]:
-    """Send from the receiver's own thread; return its CPU time, and that of sending, in s."""
+    """Send from the receiver's own thread; return its CPU time, and the part spent on sending, in s."""
     began, sending = time.thread_time(), 0.0
     for burst in bursts:
         before = time.thread_time()
@@ -194,7 +194,7 @@ async def _answered(offer: str) -> tuple[RTCPeerConnection, str]:
 
 
 class _Listener:
-    """Takes reports, and does nothing."""
+    """Takes reports, and ignores them."""
 
     def __getattr__(self, name: str) -> Any:
         return lambda *_: None

@@ -3,7 +3,8 @@
     python -m tools.bench.projector TAPE LOGS CODEC FPS [LOSS [DEAD_STUN_PORT]]
 
 prints the emulator's line of JSON and serves until it is killed. Each stream has a log in the folder LOGS, named
-by its prompt. LOSS is the share of the packets of video that are not sent.
+by its prompt. LOSS is the share of the packets of video that are not sent. DEAD_STUN_PORT is the local port of a
+STUN server that does not answer, which clients are to use.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class _Nothing:
     interact = start
 
     def picture(self, _: float) -> None:
-        """Nobody looks."""
+        """Return nothing, as nobody looks."""
 
 
 class _TapeCamera(Camera):

@@ -1,12 +1,12 @@
-"""The two ends that `rate` puts at a wire, as a script.
+"""The two ends that `feedback` puts at a wire, as a script.
 
     python -m tools.bench.rate_clients streamer FEEDBACK MOST
     python -m tools.bench.rate_clients CLIENT
 
-The streamer is a page in Chromium, which sends up to ``MOST`` bits per s. It prints its offer, reads the answer,
-and prints the page's sending figures twice a second, until its input ends. ``CLIENT`` is ``ours``,
-``plain`` (aiortc) or ``chromium``. It reads the offer, prints its answer, and when its input ends, the moments of
-its frames.
+The streamer is a page in Chromium, which sends up to ``MOST`` bits per s; ``FEEDBACK`` is ``transport-cc`` or
+``remb``. It prints its offer, reads the answer, and prints the page's sending figures twice a second, until its
+input ends. ``CLIENT`` is ``ours``, ``plain`` (aiortc) or ``chromium``. It reads the offer, prints its answer and,
+when its input ends, the moments of its frames.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def _say(**content: Any) -> None:
 
 
 def streamer(feedback: str, most: str) -> None:
-    """Send."""
+    """Send from a page in Chromium."""
     with Browser("streamer.html", {"feedback": feedback, "most": most}) as page:
         _say(**page.hear())
         page.tell(json.loads(sys.stdin.readline()))

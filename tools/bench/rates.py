@@ -28,7 +28,7 @@ _LOSS: Final = 0.02
 
 @attrs.frozen
 class _Video:
-    """A kind of video, and the most that our CPU time may be of the floor's."""
+    """A kind of video, and the most that our CPU time may be, as a multiple of the floor's."""
 
     codec: str
     mbit_per_s: int
@@ -41,7 +41,7 @@ class _Video:
 
     @functools.cached_property
     def tape(self) -> Tape:
-        """Pictures of this kind; with grain they need the bits."""
+        """A tape of this kind of video; grain makes its pictures need so many bits."""
         return Tape.record(
             self.codec,
             _TAPE_S * self.fps,

@@ -1,4 +1,4 @@
-"""The cost of calls, waiting and downloads, compared with plain requests for the same.
+"""The cost of calls, waiting and downloads, compared with plain requests that do the same.
 
 Calls go to an emulator in a separate process, ours and the plain ones in turns, over persistent connections.
 """
@@ -49,7 +49,7 @@ def run(*, short: bool) -> list[Figure]:
 
 
 def lists_by_round(jobs: int) -> list[int]:
-    """Wait for ``jobs`` jobs, a third of which end in each round; return the list requests of each round."""
+    """Wait for ``jobs`` jobs, a third of which end in each round; return the number of list requests by round."""
     with Service(jobs=jobs) as service, Odyssey(_KEY, api_url=service.url) as client:
         client.wait_for_simulations([f"job-{number}" for number in range(jobs)], timeout=120, poll=0.01)
         return service.lists

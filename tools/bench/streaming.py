@@ -1,7 +1,7 @@
 """Time to the first picture, latency and cost of pictures: our client compared with a plain one, and with only
 decoding and converting.
 
-The emulator and each run of a client have separate processes; see `tools.bench.clients`.
+The emulator and each run of a client are separate processes; see `tools.bench.clients`.
 """
 
 from __future__ import annotations
@@ -300,7 +300,7 @@ def projector(
     """Run an emulator that sends a tape, in a separate process.
 
     Args:
-        codec: of the tape.
+        codec: the codec of the tape.
         short: whether the tape is short.
         fps: pictures per second.
         film: the tape; by default a world at 1 Mbit/s.
@@ -337,7 +337,7 @@ def _serving(*call: str) -> Iterator[str]:
 
 
 def time_to_watch(seconds: float, short: bool) -> dict[str, float]:
-    """Return the part of an order with the time to watch, in s, unless it is ``short``."""
+    """Return the time to watch, in s, as part of an order; ``short`` replaces ``seconds``."""
     return {"seconds": 0.5, "settling": 0.2} if short else {"seconds": seconds}
 
 

@@ -1,10 +1,11 @@
-"""An emulator for measurements over bad networks: pictures with grain, encoded live at a fixed rate.
+"""An emulator for measurements over bad networks: pictures with grain, encoded live.
 
     python -m tools.bench.studio FOLDER HOST BITS_PER_S [follows]
 
 prints the emulator's line of JSON and serves until it is killed. Painting is done in advance; encoding is not,
-because a keyframe has to come when a client asks for one. The folder has a log for each stream, named by its
-prompt; the `Counters` of all; and coarse copies of the pictures, for clients that look for corrupt ones.
+because a keyframe has to come when a client asks for one. The bit rate is fixed; with ``follows``, it follows
+the client's reports up to BITS_PER_S. The folder has a log for each stream, named by its prompt; the `Counters` of
+all; and coarse copies of the pictures, for clients that look for corrupt ones.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _LOOKS: Final = "looks.npy"
 
 
 class Counters:
-    """The requests to the sender of a stream and its actions, shared by two processes."""
+    """Counts of the requests to all senders and of their actions, shared by two processes."""
 
     def __init__(self, path: Path, *, new: bool = False) -> None:
         self.values: Any = np.memmap(path, np.int64, "w+" if new else "r", shape=(4,))
@@ -55,7 +56,7 @@ class Counters:
 
 
 def coarse(gray: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the means of the blocks of a picture below its stamp, from some of its pixels."""
+    """Return the mean of each block of a picture below its stamp, from some of the pixels."""
     some = gray[::_STEP, ::_STEP]
     side = _BLOCK // _STEP
     rows, columns = some.shape[0] // side, some.shape[1] // side
@@ -71,7 +72,7 @@ def number_of(picture: NDArray[np.uint8]) -> int:
 
 
 def looks(folder: Path, number: int) -> NDArray[np.float32]:
-    """Return the appearance of picture ``number``, in the form of `coarse`."""
+    """Return the appearance of picture ``number``, in the form that `coarse` returns."""
     found: NDArray[np.float32] = np.load(folder / _LOOKS, mmap_mode="r")[_place(number)]
     return found
 
@@ -98,7 +99,7 @@ class _Nothing:
     interact = start
 
     def picture(self, _: float) -> None:
-        """Nobody looks."""
+        """Return nothing, as nobody looks."""
 
 
 class _GrainCamera(Camera):
@@ -128,7 +129,7 @@ async def _always() -> bool:
 
 
 def _count(counters: Counters) -> None:
-    """Have every sender count."""
+    """Make every sender count into ``counters``."""
     values, may_send = counters.values, history.SentPackets.may_send
     keep: Any = history.SentPackets.__setitem__
     answer: Any = requests.KeyframeRequests.__call__

@@ -66,9 +66,9 @@ class Tape:
             codec: ``h264`` or ``vp8``.
             length: number of pictures.
             fps: pictures per second.
-            bit_rate: in bits per s; smooth pictures need less than most values.
+            bit_rate: in bits per s; smooth pictures may need less.
             size: width and height, in px; by default that of a world.
-            grain: levels of brightness that are added or taken away at random.
+            grain: most levels of brightness that are added or taken away at random.
         """
         import av  # here, because the clients do not need it
 
@@ -79,7 +79,7 @@ class Tape:
         width, height = context.width, context.height = size or LANDSCAPE
         context.pix_fmt, context.bit_rate, context.gop_size = "yuv420p", bit_rate, length
         context.framerate, context.time_base = fractions.Fraction(fps), fractions.Fraction(1, fps)
-        context.options, context.thread_count = options, 1  # those of libvpx wait without sleeping
+        context.options, context.thread_count = options, 1  # threads of libvpx wait without sleeping
         world = PaintedWorld(seed=0, prompt="A cat on a hill at sunset", portrait=False)
         pictures = []
         for place in range(length):

@@ -26,7 +26,7 @@ __all__ = ["CLIENT", "SERVICE", "Weather", "Wire", "missing"]
 SERVICE: Final = "10.89.0.1"
 """Address of the first machine."""
 CLIENT: Final = "10.89.0.2"
-"""Address of the second."""
+"""Address of the second machine."""
 
 _SOURCE: Final = Path(__file__).with_name("wire.c")
 _UNSHARE: Final = ("unshare", "--net")
@@ -53,7 +53,7 @@ sys.stdin.read()
 
 
 def missing() -> str:
-    """Return the prerequisites that this machine lacks for such a wire; empty if none."""
+    """Return a text with the prerequisites that this machine lacks for such a wire; empty if none."""
     lacking = [name for name in ("gcc", "ip", "nsenter", "unshare") if not shutil.which(name)]
     if sys.platform != "linux" or lacking:
         return f"needs Linux with {', '.join(lacking) or 'namespaces'}"
@@ -73,15 +73,15 @@ class Weather:
     delay_ms: float = 0.0
     """The delay of each packet: half of the round trip."""
     jitter_ms: float = 0.0
-    """The largest deviation of a packet from that."""
+    """The largest deviation of a packet from that delay."""
     rate: float = 0.0
     """Bits per s; 0 for no limit."""
     queue_s: float = 0.2
-    """How long packets may queue for the rate; others are lost."""
+    """How long packets may queue because of the rate, in s; others are lost."""
     outage_from_s: float = 0.0
-    """The beginning of an outage, counted from that of this weather."""
+    """The beginning of an outage, in s from the beginning of this weather."""
     outage_s: float = 0.0
-    """The length of the outage; 0 for none."""
+    """The length of the outage, in s; 0 for none."""
 
 
 class Wire:
@@ -132,7 +132,7 @@ class Wire:
         return subprocess.Popen(enter, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, **options)
 
     def set(self, weather: Weather, seed: int = 1) -> None:
-        """Change the weather; packets under way arrive as before."""
+        """Change the weather; packets already under way arrive as they would have."""
         self._say(" ".join(str(float(value)) for value in (*attrs.astuple(weather), seed)))
 
     def lost(self) -> tuple[int, int]:

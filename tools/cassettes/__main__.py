@@ -2,7 +2,8 @@
 
 With ``ODYSSEY_API_KEY``, it records as much as it can from the service (``ODYSSEY_API_URL``, or else the official
 one). That films two streams of less than a second, and opens one session, which ends for lack of keepalives. The
-rest, and everything without a key, comes from emulators; each file states its origin and the reason.
+rest, and everything without a key, comes from emulators; each file states its origin and the reason. Without
+NAME, cassettes that have no scene are deleted from the folder.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """A search for secrets in files that will be public, by patterns.
 
-It shares nothing with `tools.cassettes.scrub`, which removes them, so that each checks the other.
+This module shares nothing with `tools.cassettes.scrub`, which removes secrets, so that each checks the other.
 """
 
 from __future__ import annotations

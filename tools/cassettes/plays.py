@@ -1,6 +1,6 @@
-"""The calls of the scenes, made with the library: with methods of its client if there are any.
+"""The calls of the scenes, made with the library: with methods of its client where there are any.
 
-Each function returns the results of its calls, or lets their error pass. The expected results are not stated here.
+Each function returns the results of its calls, or raises their error. The expected results are not stated here.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def download(stage: Stage) -> Any:
 
 
 def download_after_a_cut(stage: Stage) -> Any:
-    """Leave the files of a process that was killed during a download, and resume from them."""
+    """Create the files that a process killed during a download leaves, and resume from them."""
     client, stream_id = stage.client(), stage.given["stream_id"]
     url = client.get_recording(stream_id).events_url
     whole, etag = _fetch(stage, url, {})

@@ -1,4 +1,4 @@
-"""Recording of cassettes: plays each scene against an emulator or the service, and checks its result.
+"""Recording of cassettes: each scene is played against an emulator or the service, and its result is checked.
 
 A cassette is written only if the scene ended as expected and nothing in it looks like a secret; otherwise the old
 one stays. The objects that a scene requires are created first, without recording.
@@ -73,7 +73,7 @@ def record(scenes: Iterable[Scene], folder: Path, service: Service | None = None
 
 
 def _record(scene: Scene, place: Service, given: Mapping[str, str], path: Path) -> str | None:
-    """Play ``scene`` and write ``path``; return the reason if it did not end as expected."""
+    """Play ``scene`` and write ``path``; return how it ended if that was not expected, otherwise None."""
     scrubber = Scrubber(place.api_url)
     said = {
         "recorded_from": place.kind,

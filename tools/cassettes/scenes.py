@@ -1,7 +1,7 @@
 """The scenes on the cassettes, one each. The client plays them both for recording and in the tests.
 
-A table of the calls (`tools.cassettes.plays`), their requirements, their faults and the error at the end. All
-other expectations are in the tests.
+This is a table of the calls (`tools.cassettes.plays`), their requirements, their faults and the error at the end.
+All other expectations are in the tests.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ class Scene:
     name: str
     play: Callable[[Stage], Any]
     raises: type[OdysseyError] | None = None
-    """Exact class of the error that it raises."""
+    """Exact class of the error that it raises; None if it succeeds."""
     status: int | None = None
     """The status of that error."""
     code: str | None = None
@@ -53,7 +53,7 @@ class Scene:
     only: str | None = None
     """Reason to record it only from the emulator; None if the service shows it by itself."""
     filmed: bool = False
-    """Whether it needs a completed simulation: ``job_id``, ``stream_id``, ``foreign_job_id``."""
+    """Whether it needs a completed simulation, given by ``job_id``, ``stream_id`` and ``foreign_job_id``."""
     settings: Mapping[str, Any] = attrs.field(factory=dict)
     """Settings of the emulator, unless the scene is `filmed`."""
     faults: tuple[Mapping[str, Any], ...] = ()
@@ -280,7 +280,7 @@ _ALL: Final = (
     ),
     _token_refused("session_token", "POST /sessions/token", plays.unknown_session),
     _too_often("session_token", "POST /sessions/token", plays.unknown_session),
-    Scene(name="telemetry", play=plays.telemetry, only="nothing is told of sessions that there were not"),
+    Scene(name="telemetry", play=plays.telemetry, only="no telemetry is sent for sessions that never existed"),
     # recordings
     Scene(name="recording", play=plays.recording, filmed=True),
     Scene(

@@ -1,7 +1,8 @@
-"""Removes secrets from requests and answers, and everything that differs between recordings.
+"""Removes secrets, and everything that differs between recordings, from requests and answers.
 
-Only listed headers and query arguments are kept. Secrets become REDACTED, and a session token becomes an unsigned
-one for the same session; hosts, ids and times become constants. It opens no connection and reads no file.
+Only listed headers, and the values of listed query arguments, are kept. Secrets become REDACTED, and a session
+token becomes an unsigned one for the same session; hosts, ids and times become constants. This module opens no
+connection and reads no file.
 `tools.cassettes.leaks` searches for secrets that were missed.
 """
 
@@ -19,12 +20,12 @@ __all__ = ["REDACTED", "SERVICE", "UNKNOWN_ID", "Scrubber"]
 SERVICE: Final = "https://api.odyssey.ml"
 """The service named in all cassettes, wherever they were recorded."""
 UNKNOWN_ID: Final = "ffffffff-ffff-4fff-8fff-ffffffffffff"
-"""An id of nothing, which is kept."""
+"""An id that no object has; it is kept unchanged."""
 REDACTED: Final = "REDACTED"
 
 _KEY: Final = f"ody_{REDACTED}"
 _ARGUMENTS: Final = frozenset({"limit", "offset", "status", "active"})
-"""The query arguments of the API. Those of signed addresses are all secret."""
+"""The query arguments of the API, whose values are kept. Those of signed addresses are all secret."""
 
 _REQUEST_HEADERS: Final = {
     "authorization": f"Bearer {REDACTED}",
@@ -32,7 +33,7 @@ _REQUEST_HEADERS: Final = {
     "range": None,
     "if-range": '"etag"',
 }
-"""Headers of a request that are kept, unchanged (None) or with this value."""
+"""The headers of a request that are kept: unchanged (None), or with this value instead."""
 _ANSWER_HEADERS: Final = {
     "accept-ranges": None,
     "allow": None,
@@ -72,10 +73,10 @@ _ELEMENT: Final = re.compile(r"<(?!Code|Message)(\w+)>[^<]*</\1>")
 
 
 class Scrubber:
-    """The scrubbing of one cassette, whose ids it counts.
+    """The scrubber of one cassette, whose ids it numbers.
 
-    ``origin`` is the real URL of the service. Scrubbing is deterministic, and scrubbing again changes nothing,
-    because vcrpy does it both when recording and when matching.
+    ``origin`` is the real URL of the service. Scrubbing is deterministic, and scrubbing again changes nothing:
+    vcrpy scrubs both when it records and when it matches.
     """
 
     def __init__(self, origin: str = SERVICE) -> None:
@@ -94,7 +95,7 @@ class Scrubber:
         return request
 
     def answer(self, answer: dict[str, Any]) -> dict[str, Any]:
-        """Scrub an answer in place; vcrpy passes a copy."""
+        """Return the scrubbed answer; the given one is not changed."""
         headers = {name: values[0] for name, values in answer["headers"].items()}
         content_type = next((headers[name] for name in headers if name.lower() == "content-type"), "")
         body = self._body(answer["body"]["string"], content_type)
@@ -106,7 +107,7 @@ class Scrubber:
         }
 
     def text(self, text: str) -> str:
-        """Return ``text`` with the official address of the service, and with numbered ids."""
+        """Return ``text`` with official addresses of the service instead of real ones, and with numbered ids."""
         for origin, stable in self._moved.items():
             text = text.replace(origin, stable)
         return _ID.sub(lambda found: self._id(found[0]), _STUN.sub("stun:stun.odyssey.ml:3478", text))
@@ -132,7 +133,7 @@ class Scrubber:
             return _CONSTANT[name]
         match value:
             case dict() if name == "region_latencies":
-                return dict.fromkeys(value, 1)  # ms; also for a region that happened to answer late
+                return dict.fromkeys(value, 1)  # ms; even for a region that happened to answer too late
             case dict():
                 return {key: self._data(key, inner) for key, inner in value.items()}
             case list():
@@ -154,7 +155,7 @@ class Scrubber:
         return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=urlencode(arguments)))
 
     def _session_token(self, token: str) -> str:
-        """Return an unsigned token for the same session; clients read the session's id from it."""
+        """Return an unsigned token for the same session, whose id clients read from it; REDACTED if unreadable."""
         try:
             claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
             said = {"session_id": self.text(claims["session_id"]), "exp": _END_OF_TOKENS}

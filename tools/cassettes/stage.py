@@ -1,6 +1,6 @@
 """The stage of a scene: clients of one service, closed when the scene ends.
 
-It does not know whether an emulator, the service or a cassette answers.
+This module does not know whether an emulator, the service or a cassette answers.
 """
 
 from __future__ import annotations

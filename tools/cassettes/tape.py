@@ -1,8 +1,8 @@
-"""vcrpy between the client's own connections and the network: recording to a file, and playing it.
+"""vcrpy between the client's own connections and the network: recording to a file, and playing it back.
 
 The library's transport has its own connection pools, which this module registers with vcrpy; nothing below them is
-replaced. While a cassette plays, a request that is not on it raises, and no connection is opened. The content of a
-cassette comes from `tools.cassettes.scenes` and `tools.cassettes.scrub`.
+replaced. While a cassette plays, a request that is not on it raises an error, and no connection is opened. The
+content of a cassette comes from `tools.cassettes.scenes` and `tools.cassettes.scrub`.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ class Tape:
     recorded_from: str
     """``emulator`` or ``service``."""
     only_from_emulator: str | None
-    """Reason why it is never recorded from the service; None if it is, given a key."""
+    """Why it is never recorded from the service; None if it is recorded from there whenever there is a key."""
     given: Mapping[str, str]
-    """Ids of the objects that existed before."""
+    """Ids of the objects that existed before the recording."""
     interactions: list[dict[str, Any]]
     """Each a ``request`` and a ``response``."""
 
@@ -61,7 +61,7 @@ class Tape:
 
 @contextlib.contextmanager
 def playing(path: Path) -> Iterator[Any]:
-    """Answer all requests from a cassette during the block; yields vcrpy's `Cassette`."""
+    """Answer all requests from a cassette during the block, and yield vcrpy's `Cassette`."""
     scrubber = Scrubber()
     with _recorder(scrubber, RecordMode.NONE, _Serializer({})).use_cassette(str(path)) as cassette:
         yield cassette
@@ -121,7 +121,7 @@ class _Between:
         )
 
 
-class _HttpConnection(_Between, VCRHTTPConnection, sockets.HttpConnection):  # type: ignore[misc]  # vcrpy is untyped
+class _HttpConnection(_Between, VCRHTTPConnection, sockets.HttpConnection):  # type: ignore[misc]  # untyped base
     _baseclass = sockets.HttpConnection
 
 
@@ -133,7 +133,7 @@ class _HttpsConnection(_Between, VCRHTTPSConnection, sockets.HttpsConnection):  
 
 
 class _Dumper(yaml.SafeDumper):
-    """YAML with text of several lines as literal blocks."""
+    """Writes YAML, with text of several lines as literal blocks."""
 
 
 def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

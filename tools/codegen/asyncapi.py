@@ -1,6 +1,6 @@
-"""Makes the AsyncAPI document, complete in itself: `spec/asyncapi.yaml` with the schemas of the messages.
+"""Makes a self-contained AsyncAPI document: `spec/asyncapi.yaml` with the schemas of the messages.
 
-Each message gets a title, a text and examples from the schema of its payload.
+Each message gets a title, a summary, a description and examples from the schema of its payload.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ marked `x-assumed: true`. Every enum is open: its values are in `x-extensible-en
 `Known…` beside it, which no message uses. Messages of the service may have other fields than those listed, which
 readers ignore.
 """
-# AsyncAPI takes only the name of the field; each message has its tag as a constant.
+# In AsyncAPI, a discriminator is only the name of the field; each message has its tag as a constant.
 _DIALECT = Dialect(lambda _: "type", ref_has_siblings=False)
 _ENDS_SENTENCE = re.compile(r"(?<=[.;]) ")
 _SIDES = re.compile(r"^(Client to \w+|Server to client|Streamer to client|Both directions)\b[.,] ")
 
 
 def asyncapi_document(files: dict[str, Schema], openapi: Schema, asyncapi: Schema) -> Schema:
-    """Return the document."""
+    """Return the AsyncAPI document for the schemas `files` and the two envelopes."""
     schemas = Components(files, sent_by_clients(files, openapi, asyncapi), _DIALECT).schemas
     document: Schema = inward(asyncapi, PREFIX)
     document["info"]["description"] = _TEXT

@@ -20,9 +20,9 @@ _ID = "https://schemas.odyssey-proto.invalid/{version}/odyssey.schema.json"
 def bundled(files: dict[str, Schema], version: str) -> str:
     """Return one JSON Schema with every definition under `$defs` and no external reference.
 
-    Its `$id` has the `version` of the spec: different schemas never share a name. Its root is an object with one
-    optional property for each definition, so that generators make all types. The values of an open enum are a
-    definition of their own, `Known…`, for the same reason.
+    Its `$id` has the `version` of the spec, so that different schemas never share a name. Its root is an object
+    with one optional property for each definition, so that generators make all types. The values of an open enum
+    are a definition of their own, `Known…`, for the same reason.
     """
     found: dict[str, Schema] = {}
     for file, name, schema in definitions(files):
@@ -66,5 +66,5 @@ def _inward(node: Any, file: str) -> Any:
         return {key: _inward(value, file) for key, value in node.items()}
     found = {key: _inward(value, file) for key, value in node.items() if key != "$ref"}
     reference = {"$ref": f"#/$defs/{split_reference(node['$ref'], file)[1]}"}
-    # If it had other keywords beside it, generators would copy what it refers to, under another name.
+    # If the reference had other keywords beside it, generators would copy its target under another name.
     return {**found, "allOf": [reference]} if found else reference

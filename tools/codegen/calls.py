@@ -1,6 +1,6 @@
-"""The consistency of `openapi.yaml`, beyond its shape: unique names, and references.
+"""Checks the consistency of `openapi.yaml` beyond its shape: unique names, and references.
 
-It also finds definitions that neither a call nor a message refers to: no document would have them.
+This module also finds definitions that neither a call nor a message refers to: no document would have them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _METHODS: Final = ("get", "post", "put", "patch", "delete")
 
 
 def call_faults(openapi: Marked) -> Iterator[Fault]:
-    """Yield each fault of a call: its name, tags, parameters, security and links."""
+    """Yield each fault of a call: its name, tags, parameters, security or links; and each unused component."""
     data = openapi.data
     tags = {tag["name"] for tag in data.get("tags", ())}
     schemes = set(data["components"].get("securitySchemes", ()))
@@ -37,14 +37,14 @@ def call_faults(openapi: Marked) -> Iterator[Fault]:
                 yield openapi.fault((*path, "tags"), f"`{tag}` is not listed under `tags`")
         for scheme in (scheme for choice in call.get("security", ()) for scheme in choice):
             if scheme not in schemes:
-                yield openapi.fault((*path, "security"), f"`{scheme}` is no security scheme")
+                yield openapi.fault((*path, "security"), f"`{scheme}` is not a security scheme")
         yield from _parameter_faults(openapi, path, item, call)
     for path, _, call in calls:
         for status, answer in call["responses"].items():
             for link, target in answer.get("links", {}).items():
                 if target["operationId"] not in seen:
                     place = (*path, "responses", status, "links", link)
-                    yield openapi.fault(place, f"`{target['operationId']}` is the name of no call")
+                    yield openapi.fault(place, f"`{target['operationId']}` is not the name of any call")
     used = names_below(data["paths"])
     for kind in ("parameters", "responses"):
         for name in data["components"].get(kind, {}):
@@ -53,13 +53,13 @@ def call_faults(openapi: Marked) -> Iterator[Fault]:
 
 
 def forgotten(openapi: Marked, asyncapi: Marked, schemas: dict[str, Marked]) -> Iterator[Fault]:
-    """Yield each definition that neither a call nor a message nor `components` of either document refers to."""
+    """Yield a fault for each definition that no call, message or `components` of either document refers to."""
     files = {file: marked.data for file, marked in schemas.items()}
     every = {name: schema for _, name, schema in definitions(files)}
     found = reached(every, names_below([openapi.data, asyncapi.data]))
     for file, name, _ in definitions(files):
         if name not in found:
-            yield schemas[file].fault(("$defs", name), f"{name}: no call and no message has it; see openapi.yaml")
+            yield schemas[file].fault(("$defs", name), f"{name}: no call or message uses it; see openapi.yaml")
 
 
 def _calls(data: dict[str, Any]) -> Iterator[tuple[Path, dict[str, Any], dict[str, Any]]]:
@@ -82,7 +82,7 @@ def _parameter_faults(openapi: Marked, path: Path, item: dict[str, Any], call: d
             if parameter["in"] == "path":
                 given.add(parameter["name"])
                 if not parameter.get("required"):
-                    yield openapi.fault(here, f"`{parameter['name']}` is a part of the path: it is required")
+                    yield openapi.fault(here, f"`{parameter['name']}` is part of the path: it must be required")
             default = schema.get("default")
             if default is not None and not schema.get("minimum", default) <= default <= schema.get(
                 "maximum", default
@@ -90,4 +90,4 @@ def _parameter_faults(openapi: Marked, path: Path, item: dict[str, Any], call: d
                 yield openapi.fault(here, f"the default of `{parameter['name']}` is out of its bounds")
     named = set(re.findall(r"{([^}]*)}", str(path[1])))
     for name in sorted(named ^ given):
-        yield openapi.fault(path, f"`{name}` is {'no parameter' if name in named else 'no part of the path'}")
+        yield openapi.fault(path, f"`{name}` is not {'a parameter' if name in named else 'part of the path'}")

@@ -6,17 +6,17 @@ The schemas are exact; generators understand less. The changes, for OpenAPI and 
   in `x-extensible-enum`, and in a closed enum beside it, `Known…`, which no body uses; code made from it has the
   constants.
 - Nothing is anonymous: an object or a map inside a field is a component, named after its owner and field.
-- In objects that only the service sends, fields that it writes as null are required, and a default does not hide
-  that a field is absent. `additionalProperties: true` is explicit there: some generated code otherwise refuses
-  fields that it does not know.
-- An object without known fields has `additionalProperties: true`, too; it would be a class without a content.
+- In objects that only the service sends, fields that it writes as null are required, and a default is only part
+  of the text: it would hide that a field is absent. `additionalProperties: true` is explicit there: some generated
+  code otherwise refuses fields that it does not know.
+- An object without known fields has `additionalProperties: true`, too; otherwise, it would be an empty class.
 - "Exactly one of these fields" is a union of objects, one for each field.
 - A value without a tag that may be of several types, such as `ErrorBody.detail`, is any JSON value. Many languages
   have no such unions, and their code could not read it at all. Its text names the types; objects are components.
 - Integers are `int64`, other numbers `double`. No text is a `date-time` or a `uri`: generated code would parse it
   and refuse an answer for one odd value that the official clients pass on.
 
-Nothing here knows an envelope; the documents are made by `openapi` and `asyncapi`.
+This module knows nothing of the envelopes; `openapi` and `asyncapi` make the documents.
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ class Dialect:
     """The differences between the documents."""
 
     discriminator: Callable[[dict[str, str]], Any]
-    """Makes the value of that keyword from the tags and the references that they lead to."""
+    """Makes the value of the keyword `discriminator` from the tags and the references that they lead to."""
     ref_has_siblings: bool
     """Whether a `$ref` may have other keywords beside it."""
 
@@ -80,8 +80,8 @@ class Dialect:
 class Components:
     """The named components for one document: every definition, and every part that needs a name.
 
-    `sent` has the names of the schemas that a client sends. Raises `SpecError` with every name that two components
-    would have.
+    `sent` has the names of the schemas that a client sends. Raises `SpecError`, with every such name, if two
+    components would have the same name.
     """
 
     def __init__(self, files: dict[str, Schema], sent: set[str], dialect: Dialect) -> None:
@@ -124,7 +124,7 @@ class Components:
         }
 
     def _choice(self, name: str, schema: Schema) -> None:
-        """Define a union with one object for each field that may be the one."""
+        """Define a union with one object for each field of the choice."""
         choices = [branch["required"][0] for branch in schema["oneOf"]]
         variants = {}
         for chosen in choices:
@@ -174,7 +174,7 @@ class Components:
         return found
 
     def _type(self, name: str, schema: Schema) -> Schema:
-        """Return the type of a part of an object; `name` is for the component that it may need."""
+        """Return the type of a part of an object; `name` is that of the component that it may need."""
         found = {key: value for key, value in schema.items() if key in _KEPT}
         if "$ref" in schema:
             return {**found, "$ref": PREFIX + split_reference(schema["$ref"], "")[1]}
@@ -202,7 +202,7 @@ class Components:
 
 
 def open_values(schema: Schema) -> list[Schema]:
-    """Return the listed values of an open enum, each with its text; none if it is something else."""
+    """Return the listed values of an open enum, each with its text; empty for any other schema."""
     return [branch for branch in schema.get("anyOf", []) if "const" in branch]
 
 
@@ -244,7 +244,7 @@ def _open_string(schema: Schema) -> Schema:
 
 
 def _without_null(field: Schema) -> Schema:
-    """Return the field that distinguishes a variant, where it is not null."""
+    """Return the schema of the field that distinguishes a variant, without null as an alternative."""
     branches = [branch for branch in field.get("anyOf", []) if branch.get("type") != "null"]
     return field if len(branches) != 1 else {"description": field["description"], **branches[0]}
 
@@ -258,7 +258,7 @@ def _text(schema: Schema) -> str:
 
 
 def _types(schema: Schema, of: str = " Any JSON value: ") -> str:
-    """Return the types of a value without a tag, in words; nothing if it has only one."""
+    """Return the types of a value without a tag, in words; empty if it has only one."""
     branches = [branch for branch in schema.get("anyOf", []) if branch.get("type") != "null"]
     if len(branches) > 1:
         return f"{of}{', or '.join(_type_in_words(branch) for branch in branches)}."

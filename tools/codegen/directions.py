@@ -1,4 +1,4 @@
-"""Finds out which schemas a client sends, from the two envelopes. It changes nothing."""
+"""Finds out from the two envelopes which schemas a client sends. This module changes nothing."""
 
 from __future__ import annotations
 

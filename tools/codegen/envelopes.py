@@ -1,8 +1,8 @@
 """The rules for `openapi.yaml` and `asyncapi.yaml`: every reference has a target, every message a channel.
 
 A message is named in four places: its schema, a union of the schemas, and in `asyncapi.yaml` a channel and an
-operation. A message that is missing in any of them is a fault. Tests check that our client and the emulator handle
-it.
+operation. A message that is missing from any of them is a fault. Tests check that our client and the emulator
+handle every message.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ UNIONS: Final = {
     ("streamerToClient", "receive"): "DataChannelStreamerMessage",
     ("clientToStreamer", "send"): "DataChannelClientMessage",
 }
-"""The messages that a client receives or sends on each channel, and their union."""
+"""A channel, and whether a client receives or sends there -> the union of the messages."""
 
 
 def faults(envelopes: dict[str, Marked], schemas: dict[str, Marked]) -> Iterator[Fault]:
-    """Yield every fault of the envelopes, which are given by their file names, as the schemas are."""
+    """Yield every fault of the envelopes. These and the schemas are given by their file names."""
     documents = {f"schemas/{file}": marked.data for file, marked in schemas.items()}
     documents |= {file: envelopes[file].data for file in ENVELOPES}
     for file in ENVELOPES:
@@ -100,7 +100,7 @@ class _Messages:
         yield from self._unions(carried)
 
     def _strays(self, path: Path, operation: dict[str, Any]) -> Iterator[Fault]:
-        """Yield each message of an operation or a reply that is not one of its own channel."""
+        """Yield a fault for each message of an operation or a reply that does not belong to its channel."""
         channel = operation.get("channel", {}).get("$ref", "")
         for index, reference in enumerate(operation.get("messages", [])):
             if reference["$ref"].rpartition("/")[0] != f"{channel}/messages":

@@ -1,7 +1,7 @@
-"""The keywords that the spec may use: those of JSON Schema that are honoured, and those of ours.
+"""The keywords that the spec may use: those of JSON Schema that are honoured, and our own.
 
-`spec/README.md` has the table of ours for readers; a test compares it with this one. How a schema may combine them
-is in `tools.codegen.rules`.
+`spec/README.md` has the table of our own keywords for readers; a test compares it with `OURS`. How a schema may
+combine keywords is in `tools.codegen.rules`.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ FORMATS: Final = {
     **dict.fromkeys(("int32", "int64"), "integer"),
     **dict.fromkeys(("float", "double"), "number"),
 }
-"""The values of `format`, and the type of each. It is a note for people: our models keep text as text."""
+"""The values of `format`, and the type of each. A format is a note for people: our models keep text as text."""
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 """The `$schema` of every file."""
@@ -45,7 +45,7 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 @attrs.frozen
 class Extension:
-    """A keyword of ours."""
+    """A keyword of our own."""
 
     name: str
     places: tuple[str, ...]
@@ -76,4 +76,4 @@ OURS: Final = {
         Extension("x-write-null", ("field",), *_MARK),
     )
 }
-"""The keywords of ours, by their names."""
+"""Our own keywords, by their names."""

@@ -33,7 +33,7 @@ RESERVED = frozenset(
         *("bool", "dict", "float", "int", "list", "str"),
     }
 )
-"""Names that no attribute of a model can have; it gets an underscore."""
+"""Names that no attribute of a model can have; such an attribute gets an underscore at its end."""
 
 
 @attrs.frozen(kw_only=True)
@@ -47,7 +47,7 @@ class Lowered:
 
 
 def lower(files: dict[str, Schema]) -> Lowered:
-    """Lower all schemas, which keep the rules (`tools.codegen.rules`), without changing `files`."""
+    """Lower all schemas of `files`, which must keep the rules (`tools.codegen.rules`), without changing them."""
     names = {name: _field_names(schema) for _, name, schema in definitions(files)}
     return Lowered(
         files={
@@ -62,7 +62,7 @@ def lower(files: dict[str, Schema]) -> Lowered:
 
 
 def python_name(wire: str) -> str:
-    """Return the snake_case form of a wire name, as an attribute can be named; empty if it has no letter or digit.
+    """Return a wire name in snake_case, as a valid name of an attribute; empty if it has no letter or digit.
 
     >>> python_name("sdpMLineIndex"), python_name("iceServers"), python_name("session_id")
     ('sdp_mline_index', 'ice_servers', 'session_id')
@@ -85,8 +85,8 @@ def member_name(value: str) -> str:
 
 
 def _field_names(schema: Schema) -> dict[str, str]:
-    """Return the attribute of each property. If two would be the same, the property with exactly that spelling
-    gets it."""
+    """Return the attribute name of each property. If two would be the same, the property with exactly that
+    spelling gets the name."""
     wires = list(schema.get("properties", {}))
     names: dict[str, str] = {}
     for wire in sorted(wires, key=lambda wire: python_name(wire) != wire):

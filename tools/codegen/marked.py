@@ -1,8 +1,8 @@
-"""YAML whose every value knows its line, and the faults that are reported with it.
+"""YAML documents with the line of each of their values, and faults, which are reported with their lines.
 
-YAML silently accepts much that no generator can use: of two entries with one key the last, `no` as a
-boolean, `1:30` as a number, a day as a date. Here, each is a fault. The rules for schemas are in
-`tools.codegen.rules`.
+YAML silently accepts much that no generator can use: it keeps the last of two entries with the same key, and reads
+`no` as a boolean, `1:30` as a number, and a day as a date. Here, each of these is a fault. The rules for schemas
+are in `tools.codegen.rules`.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ class Marked:
     name: str
     """The file as faults name it: `spec/schemas/channel.yaml`."""
     data: Any
-    """Its value; None if the file cannot be read."""
+    """Its content; None if the file cannot be read."""
     lines: dict[Path, int] = attrs.field(repr=False)
     faults: tuple[Fault, ...] = ()
-    """The faults that YAML would have accepted silently."""
+    """The faults found while reading it, most of which YAML would have accepted silently."""
 
     def fault(self, path: Path, text: str) -> Fault:
         """Return a fault of the value at `path`, or of the nearest value around it if there is none."""
@@ -91,7 +91,7 @@ def fault_at(document: Schema, path: Path, text: str) -> Fault:
 
 
 def fault_in(files: dict[str, Schema], name: str, path: Path, text: str) -> Fault:
-    """Return a fault of the schema at `path` in the definition `name` of `files`, which are each a `Document`."""
+    """Return a fault of the schema at `path` in the definition `name` of `files`, each a `Document`."""
     (document,) = (files[file] for file, defined, _ in definitions(files) if defined == name)
     return fault_at(document, ("$defs", name, *path), text)
 
@@ -126,7 +126,7 @@ def parse(text: str, name: str) -> Marked:
 
 
 def _node(text: str) -> yaml.Node | None:
-    """Read YAML. If PyYAML's fast reader, in C, finds a fault, the other one reports it more clearly."""
+    """Read YAML. If PyYAML's fast reader, in C, finds a fault, the slow one reports it more clearly."""
     with contextlib.suppress(AttributeError, yaml.YAMLError, UnicodeError):
         return yaml.compose(text, Loader=yaml.CSafeLoader)
     return yaml.compose(text, Loader=yaml.SafeLoader)
@@ -141,13 +141,13 @@ class _Reader:
         self._name = name
 
     def value(self, node: yaml.Node, path: Path, around: tuple[yaml.Node, ...]) -> Any:
-        """Return the value of a node; `around` has the nodes that it is in."""
+        """Return the value of a node; `around` has the nodes that contain it."""
         self.lines.setdefault(path, node.start_mark.line + 1)
         if any(node is one for one in around):
-            self._fault(self.lines[path], "an alias for what it is itself in")
+            self._fault(self.lines[path], "an alias for a value that contains it")
             return None
         if isinstance(node, yaml.CollectionNode) and node.tag not in _COLLECTIONS:
-            self._fault(node.start_mark.line + 1, f"`{node.tag}` is no JSON value")
+            self._fault(node.start_mark.line + 1, f"`{node.tag}` is not a JSON value")
         around = (*around, node)
         if isinstance(node, yaml.SequenceNode):
             return [self.value(child, (*path, index), around) for index, child in enumerate(node.value)]
@@ -160,8 +160,8 @@ class _Reader:
             if key_node.tag != _TEXT:
                 self._fault(line, f"the key `{key}` is not text to YAML: put it in quotes")
             if key in data:
-                self._fault(line, f"`{key}` is there twice; the first is in line {self.lines[(*path, key)]}")
-            self.lines[(*path, key)] = line  # of the key: what a fault is about begins there
+                self._fault(line, f"`{key}` is there twice; the first is on line {self.lines[(*path, key)]}")
+            self.lines[(*path, key)] = line  # that of the key, where the faulty entry begins
             data[key] = self.value(child, (*path, key), around)
         return data
 
@@ -171,7 +171,7 @@ class _Reader:
             return text
         if node.tag not in _PLAIN or not _PLAIN[node.tag].fullmatch(text):
             self._fault(
-                node.start_mark.line + 1, f"`{text}` is no JSON value: put it in quotes, or write it as in JSON"
+                node.start_mark.line + 1, f"`{text}` is not a JSON value: put it in quotes, or write it as in JSON"
             )
             return text
         return json.loads(text or "null")

@@ -107,7 +107,7 @@ def write_package(files: dict[str, Schema], tables: list[Table], folder: Path) -
         description = files[f"{module}.yaml"]["description"]
         _write(path, _finished(path.read_text("utf-8"), description, names))
     for path in sorted((_HERE / "runtime").glob("*.py")):
-        code = path.read_text("utf-8").replace("from .", "from ._")  # those beside it get an underscore, too
+        code = path.read_text("utf-8").replace("from .", "from ._")  # the modules beside it get an underscore, too
         _write(folder / f"_{path.name}", f"{_HEADER}\n{_formatted(code)}")
     _write(folder / "_tables.py", _tables(tables, exports))
     names = [table.name for table in tables]

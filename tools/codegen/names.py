@@ -45,7 +45,7 @@ _TAKEN: Final = frozenset(
 
 
 def faults(documents: dict[str, Marked]) -> Iterator[Fault]:
-    """Yield the faults of the names of definitions: their form, and each name in use elsewhere."""
+    """Yield the faults of the names of definitions: each of the wrong form, and each in use elsewhere."""
     files = {file: marked.data for file, marked in documents.items()}
     seen: dict[str, tuple[str, str]] = {}
     for file, name, _ in definitions(files):
@@ -68,12 +68,12 @@ def faults(documents: dict[str, Marked]) -> Iterator[Fault]:
 
 
 def pascal(wire: str) -> str:
-    """Return a wire name as a part of a component's name: `script_url` is `ScriptUrl`."""
+    """Return a wire name as a part of a component's name: `script_url` becomes `ScriptUrl`."""
     return "".join(part[:1].upper() + part[1:] for part in re.split(r"\W|_", wire))
 
 
 def _made_from(name: str, schema: Any) -> Iterator[str]:
-    """Yield the names of what generators make from a definition besides itself."""
+    """Yield the names of everything that generators make from a definition besides the definition itself."""
     if not isinstance(schema, dict):
         return
     if any(isinstance(branch, dict) and "const" in branch for branch in _list(schema.get("anyOf"))):
@@ -88,7 +88,7 @@ def _made_from(name: str, schema: Any) -> Iterator[str]:
 
 
 def _parts(name: str, field: Any) -> Iterator[str]:
-    """Yield the names of the objects without a name that are in a field: they are components of their own."""
+    """Yield the names that the anonymous objects in a field get as components of their own."""
     if not isinstance(field, dict):
         return
     if field.get("type") == "object":

@@ -1,9 +1,9 @@
 """Makes three OpenAPI documents, each complete: the REST API, the calls on other hosts, the live messages.
 
-The calls and their answers are those of `spec/openapi.yaml`. This module adds parts that generators and linters
-need, and that the checks of traffic must not allow: answers for all other statuses. Calls whose path has servers
-of its own are in the second document, because many generators know only one server. The third has no calls at all;
-it is for generators that do not read AsyncAPI.
+The calls and their answers are those of `spec/openapi.yaml`. This module adds what generators and linters need but
+the checks of traffic must not allow: answers for all other statuses. Calls whose path has servers of its own are
+in the second document, because many generators know only one server. The third has no calls at all; it is for
+generators that do not read AsyncAPI.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ __all__ = ["openapi_documents"]
 _METHODS = ("get", "post", "put", "patch", "delete")
 _WITH_RETRY_AFTER = ("503", "UsageLimit", "Failure")
 _DETAILS = {"UsageErrorBody", "ValidationIssue"}
-"""The possible `detail` of an `ErrorBody`; the component does not refer to it."""
+"""The definitions in the `detail` of an `ErrorBody`, whose component does not refer to them."""
 _REST_TEXT = """\
 The REST API as the official clients use it (Python 1.3.0, JavaScript 1.3.1). JSON in and out. What was not
 observed is marked `x-assumed: true`.
@@ -119,7 +119,7 @@ def _entitle(info: Schema, title: str, summary: str, text: str) -> None:
 
 
 def _complete(document: Schema, failure: Schema) -> None:
-    """Give every call an answer for every status, the exact ones first."""
+    """Give every call an answer for every status, exact statuses first."""
     for call in _calls(document):
         known = call["responses"]
         exact = {status: answer for status, answer in known.items() if status.isdecimal()}
@@ -130,8 +130,8 @@ def _complete(document: Schema, failure: Schema) -> None:
 def _merge_bodies(responses: Schema, schemas: dict[str, Schema]) -> Iterator[tuple[str, str]]:
     """Replace a titled choice of objects by one component with the fields of all of them, none required.
 
-    Such objects have no tag, so that many languages could not tell them apart; fields they can look for. Yield
-    each response whose title is the name of another component, with the title.
+    Such objects have no tag, so that code in many languages could not tell them apart; but it can look for fields.
+    Yield the key and the title of each response whose title is already the name of a component.
     """
     for key, response in responses.items():
         media = response["content"]["application/json"]
@@ -157,7 +157,7 @@ def _calls(document: Schema) -> Iterator[Schema]:
 
 
 def _add_headers(responses: Schema) -> None:
-    """Add the headers that any answer of the REST API may have."""
+    """Add `X-Request-Id` to all answers, and `Retry-After` to those that may have it."""
     for key, response in responses.items():
         if "$ref" not in response:
             headers = response.setdefault("headers", {})
@@ -187,7 +187,7 @@ def _finished(document: Schema, schemas: dict[str, Schema], extra: set[str]) -> 
 
 
 def _with_known(names: set[str], schemas: dict[str, Schema]) -> set[str]:
-    """Return the names, and those of the enums with the known values of any of them."""
+    """Return the names, and those of the enums that have the known values of any of these schemas."""
     return names | ({f"Known{name}" for name in names} & schemas.keys())
 
 

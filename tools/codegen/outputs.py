@@ -20,7 +20,7 @@ def differences(committed: Path, fresh: Path) -> list[str]:
 
 
 def replace(committed: Path, fresh: Path) -> None:
-    """Make `committed` equal to `fresh`; equal files are not written."""
+    """Make `committed` equal to `fresh`; files that are equal already are not written."""
     old, new = _files(committed), _files(fresh)
     for name in old.keys() - new.keys():
         (committed / name).unlink()

@@ -1,7 +1,7 @@
 """Writes the files that make the package `odyssey_models` a wheel: `pyproject.toml`, the README, the licence.
 
-The templates are in `package/`. Version, supported Pythons, and the lowest releases of dependencies are those of
-the project itself, each decided in one place: `odyssey_proto/_version.py` and `pyproject.toml`.
+The templates are in `package/`. The version, the supported Pythons, and the lowest releases of dependencies are
+those of the project itself, each decided in one place: `odyssey_proto/_version.py` and `pyproject.toml`.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def copy_licence(folder: Path) -> None:
 
 
 def version() -> str:
-    """Return the version of the project, which its packages of models have, too."""
+    """Return the version of the project, which is also that of its packages of models."""
     text = (_ROOT / "odyssey_proto" / "_version.py").read_text("utf-8")
     found = re.search(r'^__version__\b.*= "(.+)"$', text, re.MULTILINE)
     assert found, "odyssey_proto/_version.py has no version"

@@ -31,19 +31,19 @@ UNCHECKED: Final = frozenset(
         ("SessionRequest", "properties", "region_latencies", "additionalProperties", "minimum"),
     }
 )
-"""The rules that the spec states for other readers and that the models do not check. Adding one is a decision."""
+"""The rules that the spec states for other readers but the models do not check. Adding one needs a decision."""
 
 _SCALARS: Final = frozenset({"string", "integer", "number", "boolean"})
 _NOTES: Final = frozenset({"title", "description", "examples", "default", *OURS})
 _HEAD: Final = ("$schema", "title", "description")
 """The keywords of a schema file before its definitions."""
 _NOT_ECMASCRIPT: Final = re.compile(r"\(\?(?![:=!]|<[=!])|\\[AZz]|[*+?}]\+")
-"""Syntax of Python's patterns that ECMAScript, the language of JSON Schema's, does not read in the same way."""
+"""Syntax in patterns that ECMAScript, the language of JSON Schema's patterns, does not read as Python does."""
 _PAIRS: Final = (("minimum", "maximum"), ("minLength", "maxLength"), ("minItems", "maxItems"))
 
 
 def faults(documents: dict[str, Marked]) -> Iterator[Fault]:
-    """Yield every fault of the schema files, given by name, which have a `$defs` each."""
+    """Yield every fault of the schema files, which are given by name and each have `$defs`."""
     sound: dict[str, Schema] = {}
     for file, marked in documents.items():
         found = list(_invalid(marked))
@@ -70,7 +70,7 @@ class _Check:
         self._files = files
 
     def _fault(self, path: Path, text: str, word: str | None = None) -> Fault:
-        """Return a fault of the schema at `path`, in the line of its keyword `word`."""
+        """Return a fault of the schema at `path`, or of its keyword `word`, with its line."""
         shown = "/".join([self._name, *(str(step) for step in path if step != "properties")])
         within = (word,) if word else ()
         return self._marked.fault(("$defs", self._name, *path, *within), f"{shown}: {text}")
@@ -96,7 +96,7 @@ class _Check:
                 yield self._fault((), "neither an object nor an open enum nor a union of objects")
 
     def _words(self, path: Path, schema: Schema, place: str) -> Iterator[Fault]:
-        """Yield each keyword of one level that is unknown, misplaced, or has the wrong kind of value."""
+        """Yield a fault for each keyword of one level that is unknown, misplaced, or has a wrong kind of value."""
         for word, value in schema.items():
             if word in OURS:
                 extension = OURS[word]
@@ -115,7 +115,7 @@ class _Check:
         fields = schema.get("properties", {})
         for name in schema.get("required", []):
             if name not in fields:
-                yield self._fault((), f"`{name}` is required, and is no property", "required")
+                yield self._fault((), f"`{name}` is required, but is not a property", "required")
         for name, field in fields.items():
             yield from self._field(name, field, required=name in schema.get("required", []))
         yield from self._field_names(fields)
@@ -138,7 +138,7 @@ class _Check:
             match branch:
                 case {"required": [str(name)]} if len(branch) == 1:
                     if name not in fields:
-                        yield self._fault(("oneOf", index), f"`{name}` is no property")
+                        yield self._fault(("oneOf", index), f"`{name}` is not a property")
                 case _:
                     yield self._fault(
                         ("oneOf", index), "only a choice of exactly one field is honoured: `required: [name]`"
@@ -299,7 +299,7 @@ class _Check:
         return found if isinstance(found, dict) else {}
 
     def _leftovers(self, path: Path, schema: Schema, honoured: set[str], what: str) -> Iterator[Fault]:
-        """Yield the known keywords that mean nothing beside the others."""
+        """Yield a fault for each known keyword that means nothing beside the others."""
         choices = {"anyOf", "oneOf"} if what == "object" else {"properties", "required"}  # reported on their own
         for word in sorted(set(schema) & KEYWORDS - _NOTES - honoured - choices):
             yield self._fault(path, f"`{word}` is not honoured here", word)
@@ -346,14 +346,14 @@ def _is_nullable(schema: Schema) -> bool:
 
 
 def _invalid(marked: Marked) -> Iterator[tuple[Path, str]]:
-    """Yield all violations of JSON Schema itself: a `required` that is a text, an invalid pattern."""
+    """Yield all violations of JSON Schema itself, such as a `required` that is a text, or an invalid pattern."""
     validator = Draft202012Validator(Draft202012Validator.META_SCHEMA, format_checker=FormatChecker(["regex"]))
     for error in validator.iter_errors(marked.data):
         yield tuple(error.absolute_path), f"not JSON Schema: {error.message}"
 
 
 def _misfits(documents: dict[str, Marked], sound: dict[str, Schema]) -> Iterator[Fault]:
-    """Yield the defaults, stand-ins and examples that violate their own schema."""
+    """Yield a fault for each default, stand-in and example that violates its own schema."""
     registry: Registry[Any] = Registry().with_resources(
         (file, DRAFT202012.create_resource(document)) for file, document in sound.items()
     )
@@ -374,7 +374,7 @@ def _misfits(documents: dict[str, Marked], sound: dict[str, Schema]) -> Iterator
 
 
 def _subschemas(node: Any, path: Path) -> Iterator[tuple[Path, Schema]]:
-    """Yield each schema below a mapping of names to schemas."""
+    """Yield each schema below a mapping of names to schemas, with its path."""
     for name, schema in node.items():
         if isinstance(schema, dict):
             yield from _within(schema, (*path, name))

@@ -1,6 +1,6 @@
 """Reads `spec/` and checks it against the project's rules, which are narrower than JSON Schema.
 
-It reports all faults at once, each with its file and line: content that the generators could not honour is an
+All faults are reported at once, each with its file and line: content that the generators could not honour is an
 error, and never silently dropped. The rules are in `tools.codegen.rules`, `envelopes` and `keywords`.
 """
 
@@ -17,14 +17,14 @@ __all__ = ["Schema", "SpecError", "definitions", "read", "split_reference"]
 
 
 def read(folder: Path) -> dict[str, Schema]:
-    """Read every schema file of `folder`, by file name, in a fixed order; check them, and the envelopes beside it.
+    """Return the schema files of `folder` by name, in a fixed order; check them and the documents around them.
 
     Each is a `Document`, so that later faults have their lines, too.
 
     Raises `SpecError` with all faults found: keywords that the generators do not support, names that code cannot
     have, dangling references, examples that do not fit, messages without a channel.
     """
-    from tools.codegen import envelopes, rules, shapes  # here: they need `lowering`, which imports this
+    from tools.codegen import envelopes, rules, shapes  # here: `envelopes` needs `directions`, which imports this
 
     spec = folder.parent
     schemas = {

@@ -1,6 +1,6 @@
 """Reads from `asyncapi.yaml` which messages a channel carries in each direction, by their tags.
 
-It follows references to the definitions of the schemas, and checks nothing else of that document. How a table
+This module follows references to the definitions of the schemas, and checks only these and the tags. How a table
 looks in Python is the job of `models`.
 """
 
@@ -31,11 +31,11 @@ class Table:
     """The messages of one channel in one direction."""
 
     name: str
-    """Name of the table as a constant: of the channel, with the sender if both sides send on it."""
+    """Name of the table as a constant: that of the channel, with the sender if both sides send on it."""
     channel: str
     """Name of the channel."""
     action: str
-    """`send` or `receive`, as the client does it."""
+    """`send` or `receive`, from the client's point of view."""
     messages: dict[str, str]
     """Tag -> name of the definition, in the order of the document."""
 
@@ -110,7 +110,7 @@ class _Reader:
         file, name = split_reference(node.get("$ref", ""), "")
         schema = self._files.get(file.rpartition("/")[2], {}).get("$defs", {}).get(name)
         if schema is None:
-            raise _FaultError(f"the payload of `{reference['$ref']}` is no definition of the schemas")
+            raise _FaultError(f"the payload of `{reference['$ref']}` is not a definition of the schemas")
         tag = schema.get("properties", {}).get("type", {}).get("const")
         if not isinstance(tag, str):
             raise _FaultError(f"{name} has no constant `type`")

@@ -1,8 +1,8 @@
 """Writes the npm package `odyssey-models` from the specification: types, guards and lists of values.
 
 `typescript_types` makes the declarations, `typescript_guards` the code, `typescript_documented` the interfaces
-that the JavaScript documentation shows. This module reads the specification for them and lays out the package,
-which needs no build step.
+that the JavaScript documentation shows. This module gives them the specification and lays out the package, which
+needs no build step.
 """
 
 from __future__ import annotations

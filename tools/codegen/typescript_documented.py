@@ -1,6 +1,6 @@
-"""Writes the interfaces that the JavaScript documentation (v1.3) shows, from the schemas if these have the fields.
+"""Writes the interfaces of the JavaScript documentation (v1.3): by hand, or from schemas that have their fields.
 
-They differ from the types of the wire: enums are closed, and every field of an answer is there.
+These interfaces differ from the types of the wire: enums are closed, and every field of an answer is present.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ __all__ = ["documented"]
 
 @attrs.frozen
 class _Documented:
-    """An interface of the documentation: its name there, the definition that it shows, and which fields."""
+    """An interface of the documentation: its name there, the definition that it shows, and its fields."""
 
     name: str
     definition: str
@@ -218,7 +218,7 @@ export interface ListSimulationsOptions {
 
 
 def documented(files: dict[str, Schema]) -> str:
-    """Return the module of the documented interfaces. Raises `SpecError` if a documented field is gone."""
+    """Return the module of the documented interfaces. Raises `SpecError` if a documented field is missing."""
     found = {name: schema for _, name, schema in definitions(files)}
     parts = [_BY_HAND, *(_closed_enum(name, found[name]) for name in ("ConnectionStatus", "SimulationJobStatus"))]
     missing = [

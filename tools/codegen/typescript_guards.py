@@ -38,7 +38,7 @@ _CHECKS = {
 
 
 def guards(files: dict[str, Schema]) -> str:
-    """Return the module, whose declarations `typescript_types.Declarations` makes.
+    """Return the source text of the module, whose declarations `typescript_types.Declarations` makes.
 
     Raises `SpecError` if a definition has no form in TypeScript.
     """

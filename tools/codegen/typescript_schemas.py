@@ -1,4 +1,4 @@
-"""Questions about schemas that the writers of TypeScript and JavaScript share. It writes nothing."""
+"""Answers questions about schemas for the writers of TypeScript and JavaScript. This module writes nothing."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def is_required(name: str, schema: Schema) -> bool:
 
 
 def choice_of_fields(schema: Schema) -> tuple[str, list[str]]:
-    """Return the keyword whose branches only require one field each, and these fields; or empty ones."""
+    """Return the keyword whose branches only require one field each, and these fields; "" and [] if none."""
     for keyword in ("oneOf", "anyOf"):
         branches = schema.get(keyword, [])
         if branches and all(list(branch) == ["required"] and len(branch["required"]) == 1 for branch in branches):
@@ -65,7 +65,7 @@ def tags(files: dict[str, Schema], name: str) -> list[str]:
 
 
 def key(name: str) -> str:
-    """Return the name of a property as source text."""
+    """Return the name of a property as source text, in quotes if it needs them."""
     return name if name.replace("$", "_").isidentifier() and name.isascii() else json.dumps(name)
 
 

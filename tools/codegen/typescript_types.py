@@ -1,6 +1,6 @@
 """Writes the declarations of the npm package: one for each definition, and tables of calls and of channels.
 
-The fields that the service writes null for are required and may be null, as its documentation shows them.
+The fields for which the service writes null are required and may be null, as its documentation shows them.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _SIMPLE = {"string": "string", "integer": "number", "number": "number", "boolean
 _METHODS = ("get", "put", "post", "delete", "patch")
 
 _OPENING = """\
-export {{}}; // what is not marked as exported is not
+export {{}}; // only what is marked as exported is exported
 
 /**
  * The texts that an enum of the protocol does not list: a type for each of these enums, and no value at run time.
@@ -127,7 +127,7 @@ def rest_calls(openapi: Schema) -> str:
 
 
 def field_type(schema: Schema, place: str) -> str:
-    """Return the type of a schema as an expression."""
+    """Return the type of a schema as a TypeScript expression; `place` is where an `UnsupportedError` occurs."""
     if "$ref" in schema:
         return referenced(schema["$ref"])
     if "const" in schema:
@@ -275,7 +275,7 @@ def _resolved(document: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
 
 
 def _moved(asyncapi: dict[str, Any], channel: str, action: str) -> set[str]:
-    """Return the names, in a channel, of the messages that clients send or receive on it."""
+    """Return the keys, in a channel, of the messages that clients `send` or `receive` on it."""
     prefix = f"#/channels/{channel}/messages/"
     return {
         entry["$ref"].removeprefix(prefix)
@@ -298,7 +298,7 @@ def _example(schema: Schema) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    """Escape characters with a meaning in TSDoc, outside of code, and the end of a comment everywhere."""
+    """Escape the characters that mean something in TSDoc, except in code, and the end of a comment everywhere."""
     parts = re.split(r"(`[^`]*`)", text.replace("*/", "*\\/"))
     return "".join(part if part.startswith("`") else re.sub(r"([{}<>@])", r"\\\1", part) for part in parts)
 

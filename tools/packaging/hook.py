@@ -12,7 +12,7 @@ __all__ = ["Description"]
 
 
 class Description(MetadataHookInterface):  # type: ignore[misc]  # only builds have hatchling
-    """Hatchling calls it for each build, in the folder of ``pyproject.toml``."""
+    """The hook, which hatchling calls for each build, in the folder of ``pyproject.toml``."""
 
     def update(self, metadata: dict[str, Any]) -> None:
         """Add the field ``readme``."""

@@ -1,7 +1,7 @@
 """The command `python -m tools.spec_diff REF [REF]`: the changes of `spec/`, and whom they break.
 
 It compares the work tree, or the second ref, with the first. The exit status is 1 if a change breaks somebody, and
-2 if there is no such ref.
+2 if there is no spec at a ref.
 """
 
 from __future__ import annotations
@@ -90,13 +90,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _in(folder: Path) -> dict[str, str]:
-    """Return the files of a spec that is in a folder."""
+    """Return the texts of a spec in a folder, by their paths there, without the vectors."""
     paths = [path for path in folder.rglob("*") if path.is_file() and "vectors" not in path.parts]
     return {path.relative_to(folder).as_posix(): path.read_text("utf-8") for path in paths}
 
 
 def _at(repository: Path, ref: str) -> dict[str, str]:
-    """Return the files of the spec at a git ref. Raises `LookupError` if git does not know it."""
+    """Return the texts of the spec at a git ref, without the vectors. Raises `LookupError` if there is none."""
     command = ["git", "-C", str(repository), "archive", "--format=tar", "--end-of-options", ref, "spec"]
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode:

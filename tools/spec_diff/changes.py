@@ -31,7 +31,7 @@ class Change:
     """One difference between two versions of the spec."""
 
     place: str
-    """`Update.prompt`, `POST /sessions/token 404`, `clientToStreamer send`."""
+    """What changed, such as `Update.prompt`, `POST /sessions/token 404`, `clientToStreamer send`."""
     what: str
     why: str
     """Why it breaks somebody, or why not."""

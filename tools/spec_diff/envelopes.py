@@ -1,4 +1,4 @@
-"""Compares the envelopes: the calls of `openapi.yaml` with their answers, the messages of `asyncapi.yaml`."""
+"""Compares the envelopes: the calls of `openapi.yaml` with their answers, and the messages of `asyncapi.yaml`."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def between_calls(old: Document, new: Document, before: Definitions, after: Defi
 
 
 def _calls(document: Document) -> dict[str, Document]:
-    """Return every call by `POST /path`, with the parameters of its path and the security of the document."""
+    """Return every call by its `POST /path`, with the parameters of its path and the security of the document."""
     return {
         f"{method.upper()} {path}": {
             "security": document.get("security", []),
@@ -192,7 +192,7 @@ def _headers_between(old: Document, new: Document, before: Definitions, after: D
 
 
 def _mark(place: str, old: Document, new: Document) -> Iterator[Change]:
-    """Yield the change of a fact's source."""
+    """Yield the changes of our own keywords, such as `x-assumed`."""
     was, now = ({key: value for key, value in node.items() if key.startswith("x-")} for node in (old, new))
     yield from between_nodes(place, was, now, "a note", NOBODY)
 
@@ -232,7 +232,7 @@ def between_messages(old: Document, new: Document) -> Iterator[Change]:
         if place in sent[0] and reverse in sent[1] and reverse not in sent[0]:
             yield Change(shown, f"`{message}` now goes the other way", "both sides have it the old way", BOTH)
         elif place in sent[1] and reverse in sent[0] and reverse not in sent[1]:
-            continue  # said above
+            continue  # reported for the other direction
         elif place in sent[1]:
             yield Change(shown, f"`{message}` added", "readers ignore messages that they do not know")
         elif channel in now:
@@ -240,7 +240,7 @@ def between_messages(old: Document, new: Document) -> Iterator[Change]:
 
 
 def _sent(document: Document) -> set[tuple[str, str, str]]:
-    """Return which message a client sends or receives on which channel, by the name of its definition."""
+    """Return the messages that a client sends or receives: channel, action, and name of the definition of each."""
     return {
         (_last(operation["channel"]), operation["action"], _payload(document, message))
         for operation in document.get("operations", {}).values()
@@ -257,7 +257,7 @@ def _replies(document: Document) -> dict[str, list[str]]:
 
 
 def _around(document: Document) -> Document:
-    """Return an `asyncapi.yaml` without its channels and messages."""
+    """Return what is common to all channels of an `asyncapi.yaml`: content type, servers, security schemes."""
     components = document.get("components", {})
     keys = ("defaultContentType", "servers")
     return {
@@ -267,7 +267,7 @@ def _around(document: Document) -> Document:
 
 
 def _payload(document: Document, reference: Document) -> str:
-    """Return the name of the definition of a message; its key if the document does not name it."""
+    """Return the name of the definition of a message; its key if the document does not state a payload."""
     node: Any = reference
     while isinstance(node, dict) and str(node.get("$ref", "")).startswith("#/"):
         found: Any = document

@@ -79,7 +79,7 @@ def between_schemas(
     yield from _fields(place, old, new, before, after, seen)
     for word, step in (("items", "[]"), ("additionalProperties", "{}")):
         was, now = (schema[word] if isinstance(schema.get(word), dict) else {} for schema in (old, new))
-        if word in old and word in new:  # what is no object of keywords is `true`: anything
+        if word in old and word in new:  # if it is not an object of keywords, it is `true`: anything
             yield from between_schemas(place + step, was, now, before, after, seen)
 
 
@@ -133,7 +133,7 @@ def _choices(place: str, words: str, old: set[str], new: set[str]) -> Iterator[C
 
 
 def _referred(schema: Schema) -> str:
-    """Return the name that a schema refers to, also as the only one beside null; empty if there is none."""
+    """Return the name that a schema refers to, directly or as the only alternative to null; empty if none."""
     branches = [branch for branch in schema.get("anyOf", ()) if branch != {"type": "null"}]
     if len(branches) == 1:
         schema = branches[0]
@@ -141,7 +141,7 @@ def _referred(schema: Schema) -> str:
 
 
 def _types(schema: Schema) -> set[str]:
-    """Return the possible types of a value: types of JSON, names of definitions, lists of these."""
+    """Return the possible types of a value: types of JSON, and names of definitions."""
     found: set[str] = set()
     branches = schema.get("anyOf", ())
     for branch in (schema,) if all(list(branch) == ["required"] for branch in branches) else branches:
@@ -180,7 +180,7 @@ def _kinds(
 
 
 def _covers(wide: set[str], narrow: set[str]) -> bool:
-    """Return whether each type of `narrow` is one of `wide`; a number may be an integer."""
+    """Return whether `wide` has every type of `narrow`, or is empty: any type. An integer is also a number."""
     return not wide or (
         bool(narrow) and all(kind in wide or (kind == "integer" and "number" in wide) for kind in narrow)
     )

@@ -1,7 +1,7 @@
 """The vectors that follow from the schemas: odd answers and messages, and requests with unknown fields and nulls.
 
-The right reading of an answer comes from `tools.vectors.mutations`, and from the table written by hand,
-``tests/tolerance/cases.yaml``; that of a request from its schema.
+The right reading of an answer comes from `tools.vectors.mutations`, or from the table written by hand,
+``tests/tolerance/cases.yaml``; that of a request comes from its schema.
 """
 
 from __future__ import annotations
@@ -43,22 +43,22 @@ _REPLACED: Final = (
     *("a fraction in a text", "a number among spaces", "NaN", "a number out of range", "half of a character"),
     *("bytes that are not UTF-8", "a list", "an object", "in a list", "absent", "twice"),
 )
-"""The replacements of a field: the mutations that no rule of the readers makes equal to another one."""
+"""The replacements of a field that get a vector: no two of them are the same under the rules for readers."""
 
 _ADDED: Final = ("null", "a text", "an object", "NaN", "bytes that are not UTF-8", "an object twice")
-"""The values of an unknown field."""
+"""The values of an unknown field that get a vector."""
 
 _ROWS: Final = ("null", "a text", "an empty object", "NaN")
-"""The odd rows of a list."""
+"""The odd rows of a list that get a vector."""
 
 
 def schema_of(name: str) -> str:
-    """Return the reference to a schema by its name, as vectors have it."""
+    """Return the reference to a schema by its name, as vectors state it."""
     return f"{definitions()[name][0]}#/$defs/{name}"
 
 
 def answers(name: str) -> Iterator[Case]:
-    """Yield odd forms of the service's objects, and a tolerant reader's reading of each."""
+    """Yield odd forms of one of the service's objects, with a tolerant reader's reading of each."""
     for entry in yaml_text.parsed(_TABLE.read_text("utf-8")).get(name, ()):
         text = entry["text"] if "text" in entry else json.dumps(entry["data"], ensure_ascii=False)
         raw = text.encode("latin-1" if entry.get("latin-1") else "utf-8")
@@ -75,7 +75,7 @@ def answers(name: str) -> Iterator[Case]:
 
 
 def _chosen(name: str) -> bool:
-    """Return whether a mutation is one of the object's own fields, and among those that are worth a vector."""
+    """Return whether a mutation changes the object itself or one of its own fields, and is worth a vector."""
     place, _, what = name.partition(": ")
     if place.count("/") > 1:  # the objects inside have vectors of their own
         return False
@@ -112,7 +112,10 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def requests() -> dict[str, list[Case]]:
-    """Return, for each object that only clients send: its unknown fields and its nulls, and whether they fit."""
+    """Return the cases of each object that only clients send: unknown fields, nulls, and other types.
+
+    Each states whether it fits the schema.
+    """
     registry: Registry[Any] = Registry().with_resources(
         (path.name, Resource.from_contents(yaml_text.parsed(path.read_text("utf-8"))))
         for path in (SPEC / "schemas").glob("*.yaml")

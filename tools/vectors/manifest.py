@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 __all__ = ["LEVELS", "VERSION", "manifest"]
 
 VERSION: Final = "1.0.0"
-"""Of the vectors. The first number rises if a program that reads them must change, the second with every case that
-may change a score, the third with all others."""
+"""The version of the vectors. The first number rises if a program that reads them must change, the second with
+every case that may change a score, the third with all other changes."""
 
 LEVELS: Final = {
     "schema": "A reader that validates: it accepts what fits the schema, and nothing else.",
     "tolerant": "A reader of what the service sends, with the values and the tolerance of spec/README.md.",
-    "canonical": "What was read is written back as `written`, or as `data` without `written`.",
+    "canonical": "What was read is written back as `written`, or as `data` if the case has no `written`.",
     "session": "The decisions of a session: which messages a client sends, and how its calls end.",
 }
 _RESERVED: Final = UNKNOWN_FIELD.rpartition("-")[0] + "-"
@@ -59,7 +59,7 @@ def _entry(path: Path, name: str) -> dict[str, Any]:
 
 
 def _sent_by_service(name: str) -> bool:
-    """Return whether clients read this, even if they also send it."""
+    """Return whether clients read the definition `name`, even if they also send it."""
     if "properties" in definition(name):
         return name in served()
     return name not in _SERVER_READS

@@ -1,7 +1,7 @@
 """Mutations of the service's objects, made from their schemas, and the right reading of each.
 
-It follows from the keywords of the schemas, by the rules of "What a reader tolerates" in spec/README.md. This is
-written independently of the reader of the library, and works on JSON and schemas only.
+The right reading follows from the keywords of the schemas, by the rules of "What a reader tolerates" in
+spec/README.md. This module is written independently of the library's reader, and works on JSON and schemas only.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class UnreadableError(Exception):
 
 @attrs.frozen
 class Raw:
-    """JSON text that no Python value represents, and its reading as a string."""
+    """JSON text that no Python value represents, and its reading as a string; None if it has none."""
 
     json: bytes
     text: str | None = None
@@ -97,7 +97,7 @@ SCALARS: Final[dict[str, Any]] = {
     "an empty object": {},
     "an object": {UNKNOWN_FIELD: 1},
 }
-"""The replacements of each value."""
+"""The replacements of each value, by what they are."""
 
 
 @functools.cache
@@ -167,7 +167,7 @@ def _referred(node: Any) -> Iterator[str]:
 
 
 def right(schema: Schema, value: Any) -> Any:
-    """Return the reading of a value, in the form in which a reader would write it; `UnreadableError` if none."""
+    """Return the reading of a value, as a reader would write it. Raises `UnreadableError` if there is none."""
     if "$ref" in schema:
         return right(definition(schema["$ref"].rpartition("/")[2]), value)
     if isinstance(value, Raw):
@@ -324,7 +324,7 @@ def _changed(base: Any, path: tuple[str | int, ...], value: Any) -> Any:
 
 
 def json_text(data: Any) -> bytes:
-    """Return the text of a mutation."""
+    """Return the JSON text of the data of a mutation."""
     raw: dict[bytes, bytes] = {}
     numbers = itertools.count()
 

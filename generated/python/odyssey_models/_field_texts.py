@@ -1,7 +1,7 @@
 # Made from spec/schemas by `python -m tools.codegen`. Do not edit.
 # pyright: strict
 
-"""The texts of a class's fields, for `help`: Python keeps those of classes and functions only."""
+"""The texts of a class's fields, for `help`: Python itself keeps only those of classes and functions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["FieldTexts"]
 class FieldTexts(dict[str, str | None]):
     """The text below each field of a class, read from its source when it is first asked for.
 
-    In place of the ``__slots__`` of a finished class, it is where `inspect.getdoc` looks.
+    It replaces the ``__slots__`` of a finished class, where `inspect.getdoc` looks for texts.
     """
 
     def __init__(self, cls: type[Any]) -> None:

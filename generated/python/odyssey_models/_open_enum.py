@@ -3,7 +3,7 @@
 
 """String enums that stay open: a value that the protocol does not list is kept, never refused.
 
-This is the base of every enum in this package. It knows no values of the protocol.
+This module has the base of every enum in this package, and knows no values of the protocol.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ else:
 
 
 def listed(value: str) -> Any:
-    """Return a value that an enum lists: in the body of its class, it becomes a member."""
+    """Return ``value``, which an enum lists: in the body of the enum's class, it becomes a member."""
     return value
 
 
@@ -85,7 +85,7 @@ class OpenStrEnum(_Base):
         return member
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> tuple[type[Self], tuple[str]]:
-        # By value: until Python 3.11.4, enums are copied and pickled by name, which an unlisted member has not.
+        # By value: until Python 3.11.4, enums are copied and pickled by name, which an unlisted member lacks.
         return type(self), (self._value_,)
 
     @property

@@ -11,7 +11,7 @@ __all__ = ["UnknownTagError"]
 class UnknownTagError(ValueError):
     """No message of the union has this `type`.
 
-    It comes from a newer service, and is not a failure: a reader ignores the message.
+    Such a message comes from a newer service, and is not a failure: a reader ignores it.
     """
 
     def __init__(self, tag: str) -> None:

@@ -4,7 +4,7 @@ For senders that take limits (REMB, draft-alvestrand-rmcat-remb-03) but no repor
 (`transport_feedback`). A link counts as full if packets queue before it, or if the loss is too high to have
 another cause. Queueing delay is measured against the fastest packets of the last seconds, so the two clocks need
 not agree. A sender may send each frame as one burst, whose last packets wait for the first ones on any link; so
-the shortest delay of a tenth of a second counts.
+only the shortest delay in each tenth of a second counts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Final
 __all__ = ["REMB", "Bandwidth", "limit"]
 
 REMB: Final = "goog-remb"
-"""The name of the limits in descriptions."""
+"""The name of these limits in session descriptions."""
 
 _WINDOW_S: Final = 0.1
 _PAUSE_S: Final = 0.5  # after which the measurement of the rate restarts
@@ -28,27 +28,27 @@ _EMPTY_S: Final = 0.02
 _ANOTHER_CLOCK_S: Final = 5.0  # a longer delay is not real: the sender's clock was set, or misread
 _BELOW: Final = 0.85  # of what arrived while the link was full
 _DRAIN_S: Final = 0.3  # the time to wait for the effect of a lower limit, plus the queueing delay
-_MOST_DRAIN: Final = 0.25  # further below, for a queue of as many s
+_MOST_DRAIN: Final = 0.25  # the most by which that is lowered further: by the queueing delay in s
 _AFTER_DRAIN: Final = 0.9
 _LOW_LOSS: Final = 0.05  # a share up to which the limit still grows
 _HIGH_LOSS: Final = 0.1  # from which on it falls
 _LOSS_OF_S: Final = 1.0
-_TRIED_TO: Final = 0.55  # share of the limit that caused such a loss,
-_AS_MUCH: Final = 0.75  # and of that loss: if it stays above, it is not the rate that causes it
-_BEYOND: Final = 1.25  # times such a loss is normal
+_TRIED_TO: Final = 0.55  # if, below this share of the limit at which such a loss began,
+_AS_MUCH: Final = 0.75  # the loss stays above this share of what it was, the rate does not cause it
+_BEYOND: Final = 1.25  # up to this many times a loss with such another cause is normal
 _LONGER_PATH: Final = 3  # limits that did not shorten a delay: the path has become longer, and nothing queues
-_GROWTH_AT_FIRST: Final = 2.0  # per s, until the link was full once
+_GROWTH_AT_FIRST: Final = 2.0  # per s, until the link has been full once
 _GROWTH: Final = 1.08  # per s
 _GROWTH_NEAR: Final = 60_000.0  # bits per s in each s, near what the link can carry
 _NEAR: Final = (0.8, 1.2)
-_MOST_OVER_RATE: Final = 1.5  # a sender that sends less does not show what the link can carry
+_MOST_OVER_RATE: Final = 1.5  # times the rate: a sender that sends less does not show what the link can carry
 _FIRST_AFTER_S: Final = 1.0
 _EVERY_S: Final = 0.5
 _LEAST_BPS: Final = 100_000.0
 
 
 class Bandwidth:
-    """The limit for one sender. All times are in s; those of sending by its own clock.
+    """The limit for one sender. All times are in s; sending times are by the sender's clock.
 
     >>> bandwidth = Bandwidth()
     >>> for moment in range(300):
@@ -104,7 +104,7 @@ class Bandwidth:
             self._transit = now - sent
 
     def due(self, now: float) -> int | None:
-        """Return the limit in bits per s if it is due for sending: at intervals, and whenever it falls."""
+        """Return the limit in bits per s if it is due for sending: at intervals, and if it falls; else None."""
         if self.estimate is None:
             return None
         if self._told_at is not None and now - self._told_at < _EVERY_S and self.estimate > 0.97 * self._told:
@@ -211,12 +211,12 @@ class Bandwidth:
 
 
 def limit(bits_per_s: int, *, sender: int, sources: list[int]) -> bytes:
-    """Return the RTCP packet that asks for at most so many bits per s.
+    """Return the RTCP packet that asks a sender for at most ``bits_per_s``.
 
     Args:
         bits_per_s: the limit.
-        sender: our own number, as the sender of reports.
-        sources: the numbers of the streams that share it.
+        sender: our own SSRC, as the sender of reports.
+        sources: the SSRCs of the streams that share the limit.
 
     >>> limit(1_000_000, sender=10, sources=[11]).hex(" ", -4)
     '8fce0005 0000000a 00000000 52454d42 010bd090 0000000b'

@@ -1,8 +1,8 @@
 """The size of descriptions and the number of candidates, checked before any parser or library sees them.
 
 aiortc compares some lines with all lines before them, and opens sockets for each section, so a description of
-a few hundred KiB could keep the event loop busy for minutes; so could a few thousand candidates. What the lines
-mean is not known here.
+a few hundred KiB could keep the event loop busy for minutes; so could a few thousand candidates. This module does
+not know what the lines mean.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ _COUNTED_ELSEWHERE: Final = (
 
 
 class OversizeError(ValueError):
-    """A description has more of something than any server needs; the text names it."""
+    """A description has more of something than any server needs; the text says of what."""
 
 
 def bounded_lines(sdp: str) -> list[str]:
     r"""Return the lines of a description.
 
     Raises:
-        OversizeError: it is too large.
+        OversizeError: the description is too large.
 
     >>> bounded_lines("v=0\r\ns=-\r\n")
     ['v=0', 's=-']
@@ -83,7 +83,7 @@ class CandidateCount:
         self._is_full = False
 
     def admits(self, candidate: IceCandidate) -> bool:
-        """Return whether to use a candidate, or an end of candidates: not twice, and not one too many."""
+        """Return whether to use a candidate, or an end of candidates: none twice, none too long, not too many."""
         if len(candidate.candidate) > CANDIDATE_MOST_CHARS or len(candidate.sdp_mid or "") > CANDIDATE_MOST_CHARS:
             log.warning("an ICE candidate was ignored: it is too long")
             return False

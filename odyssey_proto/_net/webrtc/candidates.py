@@ -1,7 +1,7 @@
 """Choosing the addresses of this machine that a connection offers, besides the candidates of its ICE servers.
 
-aiortc never offers the loopback address, and asks only some of the ICE servers on its list. Here gathering is
-arranged for one connection at a time: no class of aiortc or aioice is patched, and other users of them in the
+aiortc never offers the loopback address, and asks only some of the ICE servers on its list. This module arranges
+gathering for one connection at a time: no class of aiortc or aioice is patched, and other users of them in the
 process are not affected. `ice_servers` asks the servers.
 """
 
@@ -75,9 +75,9 @@ def arrange_gathering(
 
     Args:
         connection: the peer connection; no other is affected.
-        only: offer exactly these addresses of this machine.
+        only: offer exactly these addresses of this machine; None for those of all interfaces.
         loopback: offer the loopback addresses besides those of the interfaces. If there is no other interface,
-            they are always offered.
+            they are always offered; with ``only``, they are not.
         servers: the ICE servers to ask. If they are ``relay_only``, no address of this machine is offered.
 
     Raises:
@@ -91,7 +91,7 @@ def arrange_gathering(
             raise OdysseyConnectionError(
                 "ice_policy='relay' does not work with the installed version of aioice", code="no_relay"
             )
-        else:  # another aioice: it gathers in its own way, more slowly and without loopback
+        else:  # another version of aioice, which gathers in its own way, more slowly and without loopback
             log.debug("gathering cannot be arranged with this version of aioice")
 
 
@@ -114,12 +114,12 @@ def announced(connection: RTCPeerConnection | None, agent: Any, candidate: Any) 
 
 
 def agents(connection: RTCPeerConnection) -> Iterator[Any]:
-    """Return aioice's connections, each once."""
+    """Return aioice's connections that ``connection`` uses, each once."""
     return iter({id(agent): agent for _, agent in _owners(connection)}.values())
 
 
 def close_sockets(connection: RTCPeerConnection) -> None:
-    """Close the sockets that are left if closing ``connection`` was cut short: aioice closes one by one."""
+    """Close the sockets that are left if closing ``connection`` was cut short: aioice closes them one by one."""
     for agent in agents(connection):
         for protocol in tuple(getattr(agent, "_protocols", ())):
             if protocol.transport.get_extra_info("socket") is not None:  # else a relay, which `IceServers` closes
@@ -127,7 +127,7 @@ def close_sockets(connection: RTCPeerConnection) -> None:
 
 
 def _owners(connection: RTCPeerConnection) -> Iterator[tuple[str | None, Any]]:
-    """Yield each section with its connection of aioice, which aiortc keeps in a private attribute."""
+    """Yield the id of each section with its connection of aioice, which aiortc keeps in a private attribute."""
     sections: list[tuple[Any, Any]] = [(each, each.receiver) for each in connection.getTransceivers()]
     if connection.sctp is not None:
         sections.append((connection.sctp, connection.sctp))

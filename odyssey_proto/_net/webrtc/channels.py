@@ -1,6 +1,6 @@
 """The two data channels of a session's peer connection: text out on one, text or bytes in on the other.
 
-The streamer opens them (spec/behaviour.md#connected). What the messages mean is not known here.
+The streamer opens them (spec/behaviour.md#connected). This module does not know what the messages mean.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ class DataChannels:
     def limit(self, sctp: RTCSctpTransport) -> None:
         """Limit what the transport of the channels keeps and accepts: aiortc does not.
 
-        It searches all parts of messages for each new one, and some packets that it cannot read end the
-        connection.
+        For each new part of a message, aiortc searches all parts that it keeps, and some packets that it cannot
+        read end the connection.
         """
         transport: Any = sctp  # aiortc has no public way
         self._guard(transport)
@@ -100,7 +100,7 @@ class DataChannels:
         ):
             log.info("this version of aiortc keeps parts of messages in its own way: they are not limited")
             return
-        if "_receive_data_chunk" in vars(sctp):  # another offer of the same connection
+        if "_receive_data_chunk" in vars(sctp):  # limited at an earlier offer of the same connection
             return
         least_window = transport._advertised_rwnd - CHANNEL_MOST_HELD_BYTES
 
@@ -120,7 +120,7 @@ class DataChannels:
         transport._receive_data_chunk = take
 
     def _guard(self, transport: Any) -> None:
-        """Leave out packets that would keep aiortc busy for ever, or would end the connection by an exception."""
+        """Drop packets that would keep aiortc busy for ever, or would end the connection by an exception."""
         handle = getattr(transport, "_handle_data", None)
         if handle is None or "_handle_data" in vars(transport):
             return
@@ -178,5 +178,5 @@ def _send(channel: RTCDataChannel, text: str) -> None:
     try:
         channel.send(text)
     except (InvalidStateError, ValueError) as exc:
-        # Closed since `send` checked; `PeerListener` reports it, and the waiting call fails.
+        # Closed since `send` checked: that is reported to the `PeerListener`, and the waiting call fails.
         log.debug("a message was not sent: %s", type(exc).__name__)

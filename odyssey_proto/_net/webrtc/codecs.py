@@ -1,7 +1,7 @@
 """The video codecs of offers and answers: which of them can be decoded here, whether or not aiortc accepts them.
 
 aiortc accepts H.264 only in the baseline profiles and with packetization-mode 1, though it reassembles mode 0 too
-and the decoder reads far more. So a section that offers nothing else is shown to aiortc as if it offered that, and
+and the decoder reads far more. So a description with no such H.264 is shown to aiortc as if it offered some, and
 our answer names the real offer. Neither aiortc's list of codecs nor any of its functions is changed.
 """
 
@@ -35,7 +35,7 @@ _NONE: Final[dict[VideoCodec, str]] = {
     "vp8": "The streamer offers no VP8",
 }
 _HELPERS: Final = frozenset({"rtx", "red", "ulpfec", "flexfec-03"})  # they carry no video of their own
-_SHOWN: Final = 6  # codecs in an error text
+_SHOWN: Final = 6  # the most codecs in an error text
 
 # The first byte of `profile-level-id` (H.264, annex A): Baseline, Main, Extended, High, High 10, High 4:2:2,
 # High 4:4:4 Predictive, CAVLC 4:4:4.
@@ -109,11 +109,11 @@ class VideoCodecs:
     offered: str = ""
     """All of them, for an error text."""
     shown_as_known: dict[int, str] = attrs.field(factory=dict)
-    """The true parameters of those that aiortc has to be shown as others, by payload type."""
+    """The true parameters of the codecs that aiortc must be shown with others, by payload type."""
 
     @classmethod
     def of(cls, media: Iterable[MediaDescription]) -> VideoCodecs:
-        """Read the video sections of a description that aiortc has parsed; it raises what aiortc raises."""
+        """Read the video sections of a description that aiortc has parsed; raise what aiortc raises."""
         found = [codec for each in media if each.kind == "video" for codec in each.rtp.codecs]
         h264 = [codec for codec in found if codec.name.lower() == "h264"]
         hidden = () if any(map(_is_known, h264)) else filter(_is_decoded, h264)
@@ -140,7 +140,7 @@ class VideoCodecs:
         return [line for line in lines if self._number(line) not in self.shown_as_known]
 
     def restored(self, answer: str) -> str:
-        """Return an answer of aiortc with the parameters really offered."""
+        """Return an answer of aiortc with the parameters that were really offered."""
         found = []
         for line in answer.splitlines(keepends=True):
             number = self._number(line)

@@ -2,7 +2,7 @@
 
 aiortc decodes on a thread of its own, and the event loop passes on each frame in a task. That costs one more
 wake-up a frame, and is late if the loop is busy with packets. For VP8 it uses libvpx, which costs more than
-libavcodec's own decoder, and one thread per core, which pays only for larger pictures. So here aiortc's thread
+libavcodec's own decoder, and one thread per core, which pays off only for larger pictures. So here aiortc's thread
 gets a queue that decodes by itself and returns nothing but the end; starting and ending the thread is left to
 aiortc. If aiortc's internals differ from those known here, it decodes in its own way.
 """
@@ -51,17 +51,17 @@ _INSIDE: Final = 32  # frames that a decoder may hold back; if there are more, t
 class DecodingQueue:
     """Takes encoded frames by `put`; the one thread that calls `get` decodes them until ``None`` comes.
 
-    If decoding is too slow for the video, the waiting frames are left out up to the next keyframe, so that the
-    delay does not keep growing.
+    If decoding is too slow for the video, frames are left out up to the next keyframe, so that the delay does not
+    keep growing.
 
     Args:
         on_frame: called on that thread with each frame and the arrival time of its first packet, in s.
-        on_behind: called on that thread when frames were left out that others may refer to.
+        on_behind: called on that thread when frames that others may refer to were left out.
         failed: set for each frame that cannot be decoded.
         totals: counts the time from the last packet of a frame to its decoding, and the frames that were left out.
         max_pixels: the largest width × height of a picture, in px.
-        on_oversize: called once, on that thread, with the width and the height of a larger one; nothing is decoded
-            from then on.
+        on_oversize: called at most once, on that thread, with the width and the height of a larger picture;
+            nothing is decoded from then on.
         tap: shows the encoded frames, on the thread that calls `put`.
     """
 
@@ -103,7 +103,7 @@ class DecodingQueue:
                     self._tap.show_frame(task[0].mimeType, frame.data, frame.sent, is_keyframe=frame.is_keyframe)
 
     def give_up(self) -> None:
-        """Stop decoding waiting and later frames: aiortc would block the event loop until they are decoded."""
+        """Drop waiting and later frames: otherwise, aiortc would block the event loop until they are decoded."""
         self._is_wanted = False
 
     def get(self) -> None:
@@ -147,7 +147,7 @@ class DecodingQueue:
         return self._tasks.qsize() >= _TOO_MANY and self._totals.clock.now() - encoded.whole_at >= _TOO_LATE_S
 
     def _leave_out(self) -> bool:
-        """Leave out the current frame and all that wait; return whether more may come."""
+        """Leave out the current frame and all that wait; return False if the end is among them."""
         count, ended = 1, False
         with contextlib.suppress(queue.Empty):
             while not (ended := self._tasks.get_nowait() is None):
@@ -198,7 +198,7 @@ class DecodingQueue:
             self._on_frame(frame, encoded.arrived_at)
 
     def _note_delay(self, encoded: ArrivedFrame) -> None:
-        """Count for how long the network held a frame up. A pause made by the sender does not count."""
+        """Count how long the network held up a frame. A pause made by the sender does not count."""
         before, self._newest = self._newest, encoded
         if before is None or encoded.sent <= before.sent:
             return
@@ -217,7 +217,7 @@ def install(
     on_oversize: Callable[[int, int], None] = lambda _width, _height: None,
     tap: Tap | None = None,
 ) -> DecodingQueue | None:
-    """Make a video receiver with our jitter ``buffer`` decode like this; return None if that is not possible."""
+    """Make a video receiver with our jitter ``buffer`` decode by the returned queue; None if not possible."""
     failed = getattr(receiver, _FAILED, None)
     if (
         type(getattr(receiver, _QUEUE, None)) is not queue.Queue
@@ -241,7 +241,7 @@ def install(
 
 
 def discard(receiver: RTCRtpReceiver) -> None:
-    """Make a receiver that has received nothing yet decode nothing: nobody uses its frames or sound."""
+    """Keep a receiver that has received nothing yet from decoding: nobody uses its frames or sound."""
     if type(getattr(receiver, _QUEUE, None)) is queue.Queue and getattr(receiver, _THREAD, receiver) is None:
         setattr(receiver, _QUEUE, _Discarding())
 
@@ -269,5 +269,5 @@ class _Discarding:
             self._ended.set()
 
     def get(self) -> None:
-        """Wait for the end, and return it."""
+        """Wait for the end; return None, which signals the end to aiortc."""
         self._ended.wait()

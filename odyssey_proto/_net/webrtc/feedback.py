@@ -2,7 +2,7 @@
 
 Receiver reports come from `reception`. Reports on each packet come from `transport_feedback` if both sides agreed
 on them, and limits from `bandwidth` otherwise. aiortc's own receiver reports do not count repaired packets as
-lost, and their highest number wraps around; its limits let a sender that does not pace its packets keep a slow
+lost, and their highest number wraps around; its own limits let a sender that does not pace its packets keep a slow
 link full. If aiortc's internals differ from those known here, it reports in its own way.
 """
 
@@ -44,7 +44,7 @@ _OUR_NUMBER: Final = _PREFIX + "rtcp_ssrc"
 _SEND_TIME_BITS: Final = 24  # of abs-send-time, in units of 2**-18 s
 _SEND_TIME_PER_S: Final = 1 << 18
 _TIMESTAMP_BITS: Final = 32
-_IDS: Final = range(1, 15)  # of extensions with a head of one byte (RFC 8285)
+_IDS: Final = range(1, 15)  # of header extensions with a one-byte header (RFC 8285)
 
 
 # --- descriptions
@@ -55,9 +55,9 @@ class Terms:
     """The terms for reports on each packet in a section of the other side's description."""
 
     extension: int
-    """The id of the extension that numbers packets."""
+    """The id of the header extension that numbers packets."""
     payload_types: frozenset[int]
-    """The codecs whose packets are reported."""
+    """The payload types of the packets to report."""
 
 
 def terms(media: Iterable[MediaDescription]) -> dict[str, Terms]:
@@ -80,7 +80,7 @@ def terms(media: Iterable[MediaDescription]) -> dict[str, Terms]:
 def agree(pc: RTCPeerConnection, receiver: RTCRtpReceiver, offered: Mapping[str, Terms]) -> None:
     """Accept reports on each packet for the video of ``receiver``, if the other side ``offered`` them.
 
-    To be called as soon as aiortc knows the other side's description. It answers accordingly.
+    Call this as soon as aiortc knows the other side's description; aiortc then answers accordingly.
     """
     from aiortc.rtcrtpparameters import RTCRtcpFeedback, RTCRtpHeaderExtensionParameters
 
@@ -132,7 +132,7 @@ class Feedback:
     """The reports of one receiver. Runs on the loop's thread.
 
     Args:
-        receiver: aiortc's receiver, which sends them, and the receiver reports by itself.
+        receiver: aiortc's receiver, which sends the reports; it makes the receiver reports by itself.
         recovery: knows which packets were requested.
         clock: for the times of arrival.
         totals: receives the estimated bandwidth.
@@ -161,7 +161,7 @@ class Feedback:
         self._stopped = False
 
     def take(self, packet: RtpPacket, stream: _Stream) -> None:
-        """Take each packet, before anything else does."""
+        """Take a packet, before anything else does."""
         now, number = self._clock.now(), packet.sequence_number
         is_video, is_limited = self._kinds.get(packet.payload_type) or self._learn(packet.payload_type)
         repaired = is_video and self._recovery.answers(number, now)
@@ -241,7 +241,7 @@ class _Stream:
         self._feedback.take(packet, self)
 
     def sent(self, packet: RtpPacket) -> float:
-        """Return when a packet was sent, or else the time of its frame, in s by the sender's clock."""
+        """Return when a packet was sent, or else the time of its frame, in s, by the sender's clock."""
         stamp = packet.extensions.abs_send_time
         bits, units_per_s = _SEND_TIME_BITS, _SEND_TIME_PER_S
         if stamp is None:
@@ -260,22 +260,22 @@ class _Stream:
 
     @property
     def packets_lost(self) -> int:
-        """Packets that did not come without a request."""
+        """Packets lost, including those that came only after a request."""
         return self.reception.lost_in_report
 
     @property
     def fraction_lost(self) -> int:
-        """Their share since this was last read, in units of 1/256."""
+        """The share of packets lost since this was last read, in units of 1/256."""
         return self.reception.fraction()
 
     @property
     def max_seq(self) -> int:
-        """The highest number, extended by the count of wraparounds."""
+        """The highest sequence number, extended by the count of wraparounds."""
         return self.reception.highest & 0xFFFFFFFF
 
     @property
     def jitter(self) -> int:
-        """The variation of the times between packets, in timestamps."""
+        """The variation of the times between packets, in timestamp units."""
         return self.reception.jitter
 
 
@@ -319,7 +319,7 @@ def install(
     totals: VideoTotals,
     spawn: Callable[[Coroutine[Any, Any, None]], None],
 ) -> Feedback | None:
-    """Make a receiver report like this; return None if that is not possible."""
+    """Make a receiver report by a `Feedback`, and return it; return None if that is not possible."""
     from aiortc.rtcrtpreceiver import StreamStatistics
 
     if not is_possible(receiver):

@@ -4,9 +4,9 @@ aiortc uses only the first STUN and the first TURN server on its list, waits 5 s
 why there is no relay candidate. This module asks all servers, even before the offer, waits only briefly, and
 records the outcome for each. `candidates` decides which addresses of this machine are offered.
 
-A TURN server may be the only way and far away: over TLS, a relay takes five round trips. So an answer does not
-wait for a relay: a connection without one gets it when it comes, and announces it to the other side. Otherwise
-that side learns the address from the first check that comes from there (RFC 8445, 7.3.1.3).
+A TURN server may be the only way, and far away: over TLS, a relay takes five round trips. So an answer waits for a
+relay only briefly: a connection without one gets it when it comes, and announces it to the other side. Without
+the announcement, that side learns the address from the first check that comes from there (RFC 8445, 7.3.1.3).
 
 aioice's connections keep their sockets and their remote candidates in private attributes; nothing else here
 depends on private names.
@@ -41,7 +41,7 @@ log = logging.getLogger("odyssey_proto.webrtc")
 _ANSWER_WITHIN_S: Final = (
     0.45  # after the offer, for all together; an interface that reaches no STUN server costs all of it
 )
-_LOOK_EVERY_S: Final = 0.5  # whether a path was found while relays are still requested
+_LOOK_EVERY_S: Final = 0.5  # to see whether a path was found while relays are still requested
 _RELAY_WITHIN_S: Final = 5.0  # if only relays may be used: TLS takes five round trips
 
 # The codes of RFC 8656, section 18, and their likely causes; any other code is reported unchanged.
@@ -59,7 +59,7 @@ _FOR_LATE_RELAYS: Final = ("_pair_remote_candidate", "_end_remote_candidates", "
 
 
 class IceServers:
-    """The servers of one connection. For the loop's thread; its tasks belong to the task scope that calls `ask`.
+    """The servers of one connection. For the loop's thread; its tasks belong to the task scope that calls it.
 
     Args:
         urls: the result of `ice_urls.usable_servers`.
@@ -90,7 +90,7 @@ class IceServers:
         self._told_nothing_new: set[IceUrl] = set()
         self._late: set[asyncio.Task[None]] = set()
         self.has_late_relay = False
-        """Whether a transport got a relay after its candidates."""
+        """Whether a transport got a relay after its other candidates."""
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -105,7 +105,7 @@ class IceServers:
 
     @property
     def is_hopeless(self) -> bool:
-        """Whether asking for relays again is pointless: each refuses the credentials, or is not trusted."""
+        """Whether asking for relays again is pointless: each server refuses the credentials, or is not trusted."""
         return bool(self._turn) and self._hopeless == set(self._turn)
 
     def ask(self) -> None:
@@ -116,12 +116,13 @@ class IceServers:
     async def candidates(self, agent: Any, component: int, hosts: Sequence[Any]) -> list[Any]:
         """Return the servers' candidates for one transport, which then owns their relays.
 
-        If there is no relay yet, the transport gets the first that comes, unless it has found a path by then.
+        If there is no relay yet, the transport gets the first that comes, unless it has found a path by then, or
+        ``relay_only`` is set.
 
         Args:
             agent: aioice's connection of the transport.
             component: 1, or 2 for RTCP.
-            hosts: the host candidates of the transport from which to ask STUN servers.
+            hosts: those host candidates of the transport from which to ask STUN servers.
         """
         # Allocations belong to one transport; if the offer does not bundle, each further one gets its own.
         allocations, self._ahead = self._ahead or self._allocate(), []
@@ -206,7 +207,7 @@ class IceServers:
         return allocations
 
     async def _first_relays(self, allocations: list[asyncio.Task[Any]]) -> list[Any]:
-        """Wait for the first relay, in order, that works, and return all that are ready by then."""
+        """Wait for the first server, in order, that gives a relay; return all relays that are ready by then."""
         try:
             async with asyncio.timeout(_ANSWER_WITHIN_S):
                 for each in allocations:
@@ -223,7 +224,7 @@ class IceServers:
 
     async def _give_late(self, agent: Any, component: int, allocations: list[asyncio.Task[Any]]) -> None:
         """Give a transport the first relay that comes, unless it has found a path by then."""
-        agent._remote_candidates_resolving += 1  # or it would fail once all other pairs have failed
+        agent._remote_candidates_resolving += 1  # or the transport would fail once all other pairs have failed
         try:
             while not _has_settled(agent) and not any(map(_result, allocations)) and _any_runs(allocations):
                 await _any_result(allocations, _LOOK_EVERY_S)
@@ -248,7 +249,7 @@ class IceServers:
             await _cancel(allocations)
 
     async def _try_to_allocate(self, url: IceUrl) -> Any:
-        """Return aioice's protocol on a relay, or None; ``_failures`` then has the reason."""
+        """Return aioice's protocol on a relay; if there is none, return None and note why in ``_failures``."""
         try:
             relay = await self._allocate_at(url)
         except OdysseyConnectionError as exc:  # the system is out of threads
@@ -264,7 +265,7 @@ class IceServers:
         return relay
 
     async def _allocate_at(self, url: IceUrl) -> Any:
-        # On another thread: if the interpreter is already loading it elsewhere, the loop must not wait for that.
+        # On another thread: if aioice is already being loaded elsewhere, the loop must not wait for that.
         turn, ice = await off_loop(_aioice, name="odyssey-import")
         address = await self._find(url)
         # The certificate is checked against the name, which the system has just looked up and cached.
@@ -384,7 +385,7 @@ def _explained() -> Iterator[None]:
 
 
 def _result(task: asyncio.Task[Any]) -> Any:
-    """Return the result of a task; None if it is not done, has failed or returned None."""
+    """Return the result of a task; None if it is not done, was cancelled, has failed or returned None."""
     return task.result() if task.done() and not task.cancelled() and task.exception() is None else None
 
 

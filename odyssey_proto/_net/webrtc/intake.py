@@ -2,10 +2,10 @@
 
 In aiortc and aioice, a packet passes a STUN parser, a queue, five coroutines and a dozen objects, and asyncio
 reads one packet each time that it polls the socket. The fast path is a few calls: it reads all waiting packets at
-once, and their headers as `packets` does. It is for ordinary packets. All others take the slow path: DTLS, reports
-(RTCP), STUN, retransmissions in a stream of their own, sound, unknown senders, packets that `packets` does not
-read, and those that come while the queue is not empty, which keeps the order. If the internals of
-aiortc, aioice or asyncio differ from those known here, all packets take the slow path.
+once, and parses their headers by `packets`. It is for ordinary packets. All others take the slow path: DTLS,
+reports (RTCP), STUN, retransmissions in a stream of their own, sound, unknown senders, packets that `packets` does
+not read, and, to keep the order, those that come while packets wait in aioice's queue. If the internals of aiortc,
+aioice or asyncio differ from those known here, all packets take the slow path.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _NotGenuine: Final = rtcdtlstransport.pylibsrtp.Error  # type: ignore[attr-defin
 
 
 class Intake:
-    """Takes the packets of one receiver, whose connection is established. Runs on the loop's thread."""
+    """Takes the packets of one receiver whose connection is established. Runs on the loop's thread."""
 
     def __init__(
         self,
@@ -136,7 +136,7 @@ class Intake:
             self._receive(packet)
 
     def _is_expected(self, packet: Packet) -> bool:
-        """Return whether the packet is certain to be one of this receiver's, as aiortc decides that."""
+        """Return whether the packet is certain to be for this receiver, by aiortc's rules."""
         router, receiver = self._router, self._receiver
         return router.ssrc_table.get(packet.ssrc) is receiver and receiver in router.payload_type_table.get(
             packet.payload_type, ()
@@ -156,7 +156,7 @@ class Intake:
         if ssrc not in streams:
             streams[ssrc] = StreamStatistics(codec.clockRate)
         streams[ssrc].add(packet)
-        if self._requester.add(packet):  # type: ignore[arg-type]  # it has what is read of a packet
+        if self._requester.add(packet):  # type: ignore[arg-type]  # it has the attributes that are read
             self._spawn(receiver._send_rtcp_nack(ssrc, sorted(self._requester.missing)))
         try:
             data = part(packet.payload)
@@ -209,7 +209,7 @@ class _Socket:
 
     @staticmethod
     def can_read(protocol: Any) -> bool:
-        """Return whether this is a protocol of aioice with a socket of asyncio, on a loop that works like that."""
+        """Return whether this is a protocol of aioice on a socket of asyncio, both with known internals."""
         transport: Any = getattr(protocol, "transport", None)
         return (
             type(protocol) is StunProtocol
@@ -248,7 +248,7 @@ def install(
     buffer: MarkerJitterBuffer,
     spawn: Callable[[Coroutine[Any, Any, None]], None],
 ) -> Intake | None:
-    """Send the packets of ``receiver`` along the fast path; return None if that is not possible.
+    """Send the packets of ``receiver`` along the fast path, and return it; return None if that is not possible.
 
     Args:
         receiver: a receiver of aiortc with our ``requester`` and our ``buffer``, whose connection is established.

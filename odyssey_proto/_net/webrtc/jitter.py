@@ -6,10 +6,10 @@ RFC 7741), so there is nothing else to wait for. If a sender's marks turn out to
 then on.
 
 A gap is never given up by time alone: `recovery` keeps requesting its packets. If that takes long, a keyframe is
-requested too, and the buffer continues with it if it is complete before the gap is filled. After an outage it is
-requested at once. Frames are held back until a keyframe at the start, and whenever frames that they refer to are
-missing: without those they would be garbage. The rest is left to aiortc's own buffer, and if aiortc's internals
-differ from those known here, everything is.
+requested too, and the buffer continues with it if it is complete before the gap is filled. After an outage, a
+keyframe is requested at once. Frames are held back until a keyframe at the start, and whenever frames that they
+refer to are missing: without those, they would be garbage. The rest is left to aiortc's own buffer; if aiortc's
+internals differ from those known here, everything is.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ _FIRST_ASK_AFTER_S: Final = 0.5  # after the first packet: a sender begins with 
 _ASK_EVERY_S: Final = 0.3  # between two requests for a keyframe, or longer
 _ASK_EVERY_ROUND_TRIPS: Final = 2.5
 _LONGEST_S: Final = 1.0  # to wait for any of these: few senders can resend older packets
-# While more of a keyframe is lost than can be repaired: less may be lost of the next, as the sender slows down.
-_IN_HASTE: Final = 2  # requests for another
+# While more of a keyframe is lost than can be repaired: less of the next may be lost, as the sender slows down.
+_IN_HASTE: Final = 2  # requests for another keyframe
 _ARRIVES_WITHIN_S: Final = 0.6  # a keyframe of which a part has come
 _ASK_AFTER_S: Final = 0.3  # the least age of a gap for requesting a keyframe, and for skipping to one
 _ASK_AFTER_ROUND_TRIPS: Final = 5
 _ASK_AFTER_REQUESTS: Final = 4
-_COMPLETE_OLD_AFTER_S: Final = 1.2  # its age for skipping it if every frame is wanted: few senders keep more
+_COMPLETE_OLD_AFTER_S: Final = 1.2  # the age of a gap to skip it if every frame is wanted: few senders keep more
 _ROUND_TRIP_S: Final = 0.1  # if it is not known
 _REQUEST_S: Final = 0.14  # likewise, from one request to the next
 _BEHIND_START: Final = 512  # packets that may come after one that overtook them at the start
@@ -65,10 +65,10 @@ class ArrivedFrame(JitterFrame):
         self.whole_at = whole_at
         """When it was complete, in s."""
         self.sent = sent
-        self.followers: tuple[ArrivedFrame, ...] = ()
-        """Frames that were complete already, and only waited for this one."""
-        """Its time by the sender's clock, in RTP timestamps from the first frame, without the counter's
+        """Its time by the sender's clock, in RTP timestamp units from the first frame, without the counter's
         wraparound. It may go back. In ``timestamp``, aiortc mistakes every step back for a wraparound."""
+        self.followers: tuple[ArrivedFrame, ...] = ()
+        """Frames that were already complete, and only waited for this one."""
 
     @property
     def is_keyframe(self) -> bool:
@@ -99,7 +99,7 @@ class MarkerJitterBuffer(JitterBuffer):
         self.payload_type: int | None = None
         """The payload type in its packets, which identifies the codec."""
         self.releases_all = False
-        """Whether a frame carries those that only waited for it; otherwise each comes with a later packet."""
+        """Whether a frame carries the frames that only waited for it; otherwise each comes with a later packet."""
         self._clock = clock
         self._totals = totals or VideoTotals(clock)
         self._recovery = recovery
@@ -125,7 +125,7 @@ class MarkerJitterBuffer(JitterBuffer):
         self._sent = 0  # its time since the first one
 
     def add(self, packet: RtpPacket) -> tuple[bool, ArrivedFrame | None]:
-        """Take a packet; return whether to request a keyframe, and a frame if one can be decoded."""
+        """Take a packet; return whether to request a keyframe, and a frame, or None if none can be decoded."""
         now = self._now = self._clock.now()
         self.ssrc, self.payload_type = packet.ssrc, packet.payload_type
         self._meter.take_packet(packet.sequence_number, packet.timestamp, len(packet.payload), now)
@@ -159,7 +159,7 @@ class MarkerJitterBuffer(JitterBuffer):
         return self.asks(now), arrived
 
     def _begins(self, packet: RtpPacket) -> bool:
-        """Return whether this is the first packet, or was overtaken by it, and nothing was released yet."""
+        """Return whether this is the first packet, or one that it overtook, and no frame was released yet."""
         if self._origin is None:
             return True
         return self._next is None and 0 < (self._origin - packet.sequence_number) % 65536 <= _BEHIND_START
@@ -173,7 +173,7 @@ class MarkerJitterBuffer(JitterBuffer):
             self._recovery.want_before(packet.sequence_number, now)
 
     def _arrived(self, frame: JitterFrame | None, packet: RtpPacket, now: float) -> ArrivedFrame | None:
-        """Return ``frame``, or the next one if it is held back."""
+        """Return ``frame``, or the next frame that is not held back, or None."""
         while frame is not None and (not frame.data or self._is_held(frame)):
             held = bool(frame.data)  # padding alone is not a frame
             self.held += held
@@ -209,9 +209,9 @@ class MarkerJitterBuffer(JitterBuffer):
         return 0 < (self._origin - packet.sequence_number) % 65536 <= RENUMBERED
 
     def _is_amidst(self, packet: RtpPacket) -> bool:
-        """Return whether this is the next packet in order of the first frame here, and not its last; most are.
+        """Return whether this is the next packet, in order, of the first frame here, and not its last.
 
-        Skipping the checks for such packets saves a third of the cost of this buffer.
+        Most packets are. Skipping the checks for them saves a third of the cost of this buffer.
         """
         if packet.marker or not self.trusts_marks or self._origin is None or self._newest is None:
             return False
@@ -302,7 +302,7 @@ class MarkerJitterBuffer(JitterBuffer):
             self._recovery.passed(self._origin)
 
     def _is_old(self, now: float) -> bool:
-        """Return whether the gap is too old to wait for the missing packets, if there is a keyframe behind it."""
+        """Return whether the gap is too old to wait for its packets, if there is a keyframe behind it."""
         if self._wants_all():
             requested = self._recovery is not None and self._recovery.missing_since(self._gap or 0) is not None
             return not requested or now - self._gap_at >= _COMPLETE_OLD_AFTER_S
@@ -319,7 +319,7 @@ class MarkerJitterBuffer(JitterBuffer):
         """Note the keyframe that ``packet`` completes, if it does."""
         begin = end = packet.sequence_number
         if not self._ends_frame(end) and self._at(uint16_add(end, 1)) is None:
-            return  # as most do that come in order
+            return  # as with most packets that come in order
         while (before := self._at(uint16_add(begin, -1))) is not None and before.timestamp == packet.timestamp:
             begin = uint16_add(begin, -1)
         parts: list[bytes] = []
@@ -350,7 +350,7 @@ class MarkerJitterBuffer(JitterBuffer):
         """Continue with the keyframe that begins at ``until``."""
         assert self._origin is not None
         begin, before = self._origin, None
-        is_whole = self._next == begin  # whether the frame has come so far
+        is_whole = self._next == begin  # whether all of the current frame has come so far
         for ahead in range(uint16_add(until, -begin)):
             place = uint16_add(begin, ahead)
             packet = self._at(place)
@@ -482,7 +482,7 @@ def install(
     recovery: Recovery | None = None,
     wants_all: Callable[[], bool] = lambda: False,
 ) -> MarkerJitterBuffer | None:
-    """Give this buffer to a video receiver that has received nothing yet; return None if that is not possible."""
+    """Give a video receiver that has received nothing yet the returned buffer; None if that is not possible."""
     present: Any = getattr(receiver, _ATTRIBUTE, None)
     shape = {"_capacity": 512, "_is_video": True, "_origin": None, "_prefetch": 0}
     if (

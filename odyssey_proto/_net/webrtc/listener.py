@@ -1,4 +1,4 @@
-"""The listener of a peer connection: the interface between `peer.Peer` and its user. It has no implementation."""
+"""The listener of a peer connection: the interface between `peer.Peer` and its user, with no implementation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PeerListener(Protocol):
         """The connection has the streamer's video track."""
 
     def on_candidate(self, candidate: IceCandidate) -> None:
-        """The connection has found a candidate after its description, which it may use already."""
+        """The connection has found a candidate that is not in its description, and may use it already."""
 
     def on_channel_open(self, max_message_size: int) -> None:
         """``clientToStreamer`` is open: `Peer.send` works, for messages of up to ``max_message_size`` bytes."""
@@ -32,7 +32,7 @@ class PeerListener(Protocol):
         """The streamer closed one of the two data channels; the connection may continue."""
 
     def on_frame(self, frame: av.VideoFrame, received_at: float) -> None:
-        """This thread has decoded a frame; its first packet came at ``received_at`` s of the clock."""
+        """A frame was decoded, usually on this thread; its first packet came at ``received_at`` s of the clock."""
 
     def on_state(self, state: str) -> None:
         """The state is now ``new``, ``connecting``, ``connected``, ``failed`` or ``closed``."""

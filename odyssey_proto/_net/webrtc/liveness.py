@@ -27,7 +27,7 @@ _SECOND: Final = 1  # a check or its answer may be lost, and a path may take lon
 def packets_received(connection: RTCPeerConnection | None) -> int | None:
     """Return how many encrypted packets have come: video, reports on it, and data channels. For any thread.
 
-    None without a connection, and if this version of aiortc does not count as the one known here does.
+    The result is None without a connection, or if this version of aiortc does not count as the known one does.
     """
     if connection is None:
         return None
@@ -39,7 +39,7 @@ def packets_received(connection: RTCPeerConnection | None) -> int | None:
 class LocalAddress:
     """The address from which this machine sends over a peer connection. For any thread.
 
-    The path itself does not show it: a machine with two addresses may receive at one and send from the other.
+    The path itself does not show this: a machine with two addresses may receive at one and send from the other.
     """
 
     def __init__(self) -> None:
@@ -50,7 +50,7 @@ class LocalAddress:
         self.has_changed(connection)
 
     def has_changed(self, connection: RTCPeerConnection | None) -> bool:
-        """Return whether it has changed; without a network, which may come back, it has not."""
+        """Return whether the address has changed; without a network, which may come back, it has not."""
         changed = False
         for _, pair in () if connection is None else _pairs(connection):
             changed |= self._is_new(pair.remote_addr)
@@ -70,11 +70,12 @@ async def answers(
 ) -> bool:
     """Send a STUN check over the path in use, a second one after 0.5 s; return whether one is answered in 1.5 s.
 
-    For the loop's thread. Without a path, or if this version of aioice cannot send it, nothing is known: True.
+    For the loop's thread. Without a path, or if this version of aioice cannot send a check, nothing is known, and
+    the result is True.
 
     Args:
         connection: the peer connection.
-        on_round_trip: called with the round trip in s, if the first one is answered in time.
+        on_round_trip: called with the round trip in s, if an answer comes before the second check.
     """
     if connection is None:
         return True
@@ -108,9 +109,9 @@ async def _check(agent: Any, pair: Any) -> None:
 
 
 def channels_round_trip_s(connection: RTCPeerConnection | None) -> float | None:
-    """Return the round trip of the data channels in s; None before anything was sent on them.
+    """Return the round trip of the data channels in s; None before anything has been sent on them.
 
-    It is the only one that a receiver can measure before a packet was lost.
+    Unlike the round trip of retransmissions, it can be known before a packet has been lost.
     """
     found = None if connection is None else getattr(connection.sctp, "_srtt", None)
     return found if isinstance(found, float) else None

@@ -1,7 +1,7 @@
 """Reading offers and answers, and preparing them for aiortc: SDP in, checked SDP out.
 
 What an offer contains is in spec/behaviour.md#offer-and-answer. aiortc is stricter than WebRTC, and breaks on
-anything that it cannot read. Nothing is opened here.
+anything that it cannot read. This module opens nothing.
 """
 
 from __future__ import annotations
@@ -72,10 +72,10 @@ class Offer:
     """Its terms for reports on each packet, by the ids of its video sections."""
     candidates: tuple[IceCandidate, ...]
     """The candidates, removed from the text: aiortc would reject the whole offer because of a malformed one, and
-    wait for one with a ``*.local`` name."""
+    wait until the name of one with a ``*.local`` name is resolved."""
 
     def mid_of(self, candidate: IceCandidate) -> str | None:
-        """Return the id of a candidate's section: the first section if it names none."""
+        """Return the id of a candidate's section: of the first if it names none, None if it has only an index."""
         is_unnamed = candidate.sdp_mid is None and candidate.sdp_mline_index is None
         return self.first_mid if is_unnamed else candidate.sdp_mid
 
@@ -88,7 +88,7 @@ class Offer:
         """Read a streamer's offer.
 
         Raises:
-            MalformedMessageError: it is not SDP, is too large, or lacks video, a data channel or encryption.
+            MalformedMessageError: the offer is not SDP, too large, or without video, a data channel or encryption.
         """
         from aiortc.sdp import SessionDescription
 

@@ -1,7 +1,7 @@
-"""Limits what aiortc and aioice log in a user's program: warnings and errors, and the rest only at DEBUG.
+"""Limits what aiortc and aioice log in a user's program to warnings and errors, unless the level is DEBUG.
 
-aioice logs each step of every candidate pair at INFO, about ten lines a connection. This module changes no level,
-so ``logging`` keeps working as the user has set it up.
+aioice logs each step of every candidate pair at INFO, about ten lines per connection. This module changes no
+level, so ``logging`` keeps working as the user has set it up.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _FOR_DEBUGGING: Final = _ForDebugging()
 def keep_quiet() -> None:
     """Install the filters; calling it again changes nothing."""
     for name in ("aiortc", "aioice"):
-        # Without logging set up, Python would print their warnings; our own report what matters.
+        # Unless logging is set up, Python would print their warnings; our own logs report what matters.
         logging.getLogger(name).addHandler(_NOWHERE)
     for name in ("aioice.ice", "aioice.mdns", "aioice.turn"):  # a filter of "aioice" would not see their records
         logging.getLogger(name).addFilter(_FOR_DEBUGGING)

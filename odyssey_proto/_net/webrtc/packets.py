@@ -1,8 +1,8 @@
 """Ordinary RTP packets, parsed in one pass. No I/O.
 
-aiortc parses a packet in several steps, with five objects and a list. Most packets of a video need one: they have
-no padding and no contributing sources, and their header extensions have headers of one byte. All others are left
-to aiortc.
+aiortc parses a packet in several steps, with five objects and a list. Most packets of a video need only one step:
+they have no padding and no contributing sources, and their header extensions have one-byte headers. All others are
+left to aiortc.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ _VP8_LONGEST: Final = 6  # bytes of a payload's description (RFC 7741, 4.2)
 class Packet:
     """An RTP packet, with the attributes of aiortc's own packets that receivers use.
 
-    It is its own `extensions`, of which it has the two that are read: when it was sent, and its number among all
-    packets of the transport.
+    It is its own `extensions`, with the values of the two that are read: when the packet was sent, and its number
+    among all packets of the transport.
     """
 
     __slots__ = (
@@ -63,7 +63,7 @@ class Packet:
         self.timestamp = timestamp
         self.ssrc = ssrc
         self.begin = begin
-        """Where its payload begins, in bytes."""
+        """Where its payload begins, in bytes from the start of the packet."""
         self.abs_send_time: int | None = None
         self.transport_sequence_number: int | None = None
 
@@ -74,9 +74,9 @@ class Packet:
 
 
 def read(data: bytes, ids: Any) -> Packet | None:
-    """Return the packet that begins like ``data``, without its payload; None if it is of another kind.
+    """Return the packet whose headers ``data`` begins with, without its payload; None if it is not ordinary.
 
-    Headers are not encrypted, so ``data`` may be.
+    Headers are never encrypted; the rest of ``data`` may be.
 
     Args:
         data: 12 bytes or more.
@@ -148,4 +148,4 @@ def vp8_part(payload: bytes) -> bytes | None:
 
 
 DEPAYLOADERS: Final[dict[str, Callable[[bytes], bytes | None]]] = {"H264": h264_part, "VP8": vp8_part}
-"""By the names of codecs."""
+"""The functions that return a payload's part of a frame, by the names of codecs."""

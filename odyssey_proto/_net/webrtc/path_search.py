@@ -1,6 +1,6 @@
 """The search for a network path to the other side: the ICE servers that help, and the reason if there is none.
 
-It knows the servers and the candidates of one connection, which its peer opens and ends.
+This module knows the servers and the candidates of one connection; `peer` opens and ends the connection.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class PathSearch:
         return self._left_out + self.servers.notes
 
     async def ask(self, given: tuple[IceServer, ...]) -> None:
-        """Start to ask these servers; do nothing if they are being asked."""
+        """Start to ask these servers; do nothing if they have already been asked."""
         if self._given == given:
             return
         self._given, before = given, self.servers
@@ -69,7 +69,7 @@ class PathSearch:
         await before.release()
 
     def check(self, description: str) -> None:
-        """Look at the candidates of this side in its SDP.
+        """Check the candidates of this side in its SDP.
 
         Raises:
             OdysseyConnectionError: there is no address to connect from (``no_candidates``), or only relays may be
@@ -143,7 +143,7 @@ async def add_remote(connection: RTCPeerConnection, candidate: IceCandidate, off
     """Add a candidate of the other side to ``connection``; one that cannot be used is logged and ignored."""
     try:
         parsed = readable_candidate(candidate, offer)
-        # aiortc applies an end to all sections: that of a bundled section must not end the shared transport.
+        # aiortc applies an end to all sections, but the end of a bundled one must not end the shared transport.
         if parsed is not None or offer.ends_candidates(candidate):
             await connection.addIceCandidate(parsed)
     except (*UNREADABLE, OSError) as exc:

@@ -1,8 +1,8 @@
 """The peer connection to a streamer, on aiortc: answering, data channels, and every received frame at once.
 
-It does not know what the messages mean or who uses the frames: it reports both to a `PeerListener`. Everything
-runs on the background loop, except that the decoding thread passes on the frames, as they were decoded. The first
-connection (or `warm`) loads aiortc; importing this module does not.
+This module does not know what the messages mean or who uses the frames: it reports both to a `PeerListener`.
+Everything runs on the background loop, except that the decoding thread passes on the frames, as it decoded them.
+The first connection (or `warm`) loads aiortc; importing this module does not.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ class Peer:
         self._closing = False
         self._clean_end_s = 0.4  # if the loop is stopped under a connection that was not closed
 
-        # Only the loop's thread writes the following; any thread reads the channels, the decoder's some others.
+        # Only the loop's thread writes the following; any thread reads the channels, and the decoding thread reads
+        # some others.
         self._stop = asyncio.Event()
         self._negotiating = asyncio.Lock()
         self._path = PathSearch(relay_only=relay_only, on_late=self._take_late)
@@ -157,12 +158,12 @@ class Peer:
             ice_servers: the servers from ``/config``; if empty, none is used.
 
         Raises (the future does; it is cancelled if `close` comes first):
-            MalformedMessageError: the offer is not SDP, or lacks video, a data channel or encryption. Its
-                ``message_type`` is ``offer`` if it was not begun, so that another offer may follow.
+            MalformedMessageError: the offer is not SDP, or lacks video, a data channel or encryption. The error's
+                ``message_type`` is ``offer`` if answering had not begun, so that another offer may follow.
             OdysseyConnectionError: nothing in the offer can be decoded (``no_common_codec``), the offer belongs to
                 another connection (``unexpected_offer``), there are too many (``too_many_offers``), there is no
                 address to connect from (``no_candidates``), ``relay_only`` is set and there is no relay
-                (``no_relay``), or this is closed.
+                (``no_relay``), or this peer is closed (``closed``).
         """
         return self._submit(self._answer(offer_sdp, tuple(ice_servers)))
 
@@ -191,7 +192,7 @@ class Peer:
     def ask_for_sign_of_life(self, on_answer: Callable[[], None]) -> None:
         """Ask the streamer's side for a sign of life, and call ``on_answer`` on the loop's thread if it gives one.
 
-        It is also called if nothing can be asked.
+        ``on_answer`` is also called if nothing can be asked.
         """
         self._loop.call_soon(self._ask_for_sign_of_life, on_answer)
 

@@ -1,4 +1,4 @@
-"""The size of the pictures in encoded video, H.264 and VP8, read before a decoder sees them; and the limit's text.
+"""The size of pictures in encoded video, H.264 and VP8, read before a decoder sees them; the text on its limit.
 
 A keyframe of a few KiB can name a size for which a decoder allocates more than a GB.
 """
@@ -16,20 +16,22 @@ TOO_LARGE: Final = "picture_too_large"
 """The code of the error for pictures that are larger than the user allows."""
 
 _PARAMETERS: Final = re.compile(rb"\x00\x00\x01[\x07\x27\x47\x67]")  # the head of a sequence parameter set
-_LOOKED_AT: Final = 1024  # bytes of one; the size comes after lists of at most 600
+_LOOKED_AT: Final = 1024  # bytes of one such set; the size comes after lists of at most 600
 _WITH_CHROMA: Final = frozenset({44, 83, 86, 100, 110, 118, 122, 128, 134, 135, 138, 139, 144, 244})
 _BLOCK_PX: Final = 16
-_LONGEST_CODE: Final = 32  # bits before the mark of a number
+_LONGEST_CODE: Final = 32  # zero bits before the first one of a number
 _FIRST_SCALE: Final = 8
 
 
 def oversize(width: int, height: int, most_px: int) -> str:
-    """Return the text that names pictures which are too large, and the limit."""
+    """Return the text that names the size of pictures that are too large, and the limit."""
     return f"pictures of {width}×{height} px; the limit is {most_px} px (AdvancedConfig.max_pixels)"
 
 
 def coded_size(codec: str, data: bytes) -> tuple[int, int] | None:
-    """Return the width and the height (px) of the pictures from an encoded frame on, None if it does not show.
+    """Return the width and the height, in px, of the pictures from an encoded frame on; None if it names none.
+
+    Of several sizes, the largest is returned.
 
     Args:
         codec: ``h264`` (with start codes) or ``vp8``.
@@ -45,7 +47,7 @@ def coded_size(codec: str, data: bytes) -> tuple[int, int] | None:
 
 def _of_parameters(data: bytes, start: int) -> tuple[int, int] | None:
     """Read a sequence parameter set (H.264, 7.3.2.1.1) from its second byte on, up to the size."""
-    # Without the bytes that keep start codes from appearing within.
+    # Without the bytes that keep start codes from appearing within a unit.
     bits = _Bits(data[start : start + _LOOKED_AT].replace(b"\x00\x00\x03", b"\x00\x00"))
     try:
         profile = bits.read(8)

@@ -1,7 +1,7 @@
 """Our parts in a video receiver of aiortc: requests for lost packets, reports, the jitter buffer, the decoder.
 
-Each is left to aiortc if its internals differ from those known here. This module neither creates the receiver nor
-knows what the frames are for.
+Each part is left to aiortc if aiortc's internals differ from those known here. This module neither creates the
+receiver nor knows what the frames are for.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Receiving:
         wants_all: returns whether every frame is wanted, however late, rather than the latest. Any thread.
         spawn: starts a task that ends with the connection.
         max_pixels: the largest width × height of a picture, in px.
-        on_oversize: called once, on the decoding thread, with the width and the height of a larger one.
+        on_oversize: called at most once, on the decoding thread, with the width and height of a larger picture.
         tap: shows the encoded frames.
     """
 
@@ -74,13 +74,13 @@ class Receiving:
         return None if self._buffer is None else self._buffer.payload_type
 
     def agree(self, pc: RTCPeerConnection, offered: Mapping[str, feedback.Terms]) -> None:
-        """Accept reports on each packet if the sender ``offered`` them, as soon as aiortc knows its offer."""
+        """Accept reports on each packet if the sender ``offered`` them; call this once aiortc knows the offer."""
         refuse_unreadable(self._receiver)
         if self._feedback is not None:
             feedback.agree(pc, self._receiver, offered)
 
     def start(self) -> None:
-        """Use the fast path for packets, once the connection is established."""
+        """Use the fast path for packets; call this once the connection is established."""
         refuse_unreadable(self._receiver)
         if self._intake is None and self._buffer is not None and self._requester is not None:
             self._intake = intake.install(self._receiver, self._requester, self._buffer, self._spawn)

@@ -1,7 +1,7 @@
 """The figures of one stream in receiver reports: packets lost, the highest number, jitter (RFC 3550, 6.4). No I/O.
 
 Reports are about the link. So a lost packet stays lost in them even if it is retransmitted on request, and a
-duplicate does not count: otherwise, our own repairs would hide from the sender how bad the link is.
+duplicate makes up for no loss: otherwise, our own repairs would hide from the sender how bad the link is.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Reception:
     """One stream, from its first packet.
 
     Args:
-        clock_rate: the unit of its timestamps, per s.
+        clock_rate: the timestamp units per s.
 
     >>> reception = Reception(90_000)
     >>> for number in (65534, 65535, 1):
@@ -35,14 +35,14 @@ class Reception:
         self.received = 0
         """Packets that came."""
         self.lost = 0
-        """Packets that did not come without a request."""
+        """Packets lost, including those that came only after a request."""
         self.highest = 0
-        """The highest number so far; the higher 16 bits count the wraparounds."""
+        """The highest sequence number so far; the bits above the lower 16 count the wraparounds."""
         self._clock_rate = clock_rate
         self._base: int | None = None  # the first number
         self._missing: dict[int, None] = {}  # in order
         self._suspect: int | None = None  # the number after one that does not fit
-        self._jitter = 0.0  # in timestamps
+        self._jitter = 0.0  # in timestamp units
         self._timestamp = 0
         self._arrived = 0.0
         self._expected_before = self._lost_before = 0
@@ -54,7 +54,7 @@ class Reception:
 
     @property
     def jitter(self) -> int:
-        """The variation of the times between packets, in timestamps."""
+        """The variation of the times between packets, in timestamp units."""
         return int(self._jitter)
 
     def take(self, number: int, *, timestamp: int, now: float, repaired: bool) -> None:
@@ -62,7 +62,7 @@ class Reception:
 
         Args:
             number: its sequence number.
-            timestamp: the time of its frame, in the stream's unit.
+            timestamp: the time of its frame, in timestamp units.
             now: when it came, in s.
             repaired: whether it was retransmitted on request.
         """

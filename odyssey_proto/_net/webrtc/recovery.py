@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["OUTAGE_S", "Recovery"]
 
 OUTAGE_S: Final = 0.35
-"""A silence of this length, in s, is an outage, and packets lost in it are lost to that."""
+"""A silence longer than this, in s, is an outage, to which the packets missing after it are put down."""
 TRIES: Final = 12
-"""How often one number is requested."""
+"""How often one number is requested at most, without the copies of requests."""
 MOST_MISSING: Final = 4096
-"""How many numbers are kept; a larger gap is beyond repair."""
+"""How many numbers are kept at most; a larger gap is beyond repair."""
 
 _KEPT_S: Final = 1.0  # how long a sender keeps its packets,
 _KEPT_ROUND_TRIPS: Final = 3  # or longer, as libwebrtc does
@@ -49,7 +49,7 @@ _SOME_LOST: Final = 0.005  # share of packets from which on copies are made, unl
 _MANY_LOST: Final = 0.035  # and from which on they are made for the first requests even so
 _WASTED_MOST: Final = 0.3  # share of the copies
 _WASTED_WEIGHT: Final = 1 / 8  # of the newest copy in that share
-_LATE_S: Final = 0.01  # a request that comes later than this is put off,
+_LATE_S: Final = 0.01  # a request that is more than this too late is put off,
 _CATCH_UP_S: Final = 0.005  # by this
 _TAIL_S: Final = 0.012  # the shortest pause within a frame after which its end may be lost
 _PROBED: Final = 2  # packets
@@ -59,9 +59,9 @@ _BUDGET: Final = 150.0  # requests at once
 _BUDGET_PER_S: Final = 30.0
 _BUDGET_SHARE: Final = 0.5  # of the packets that come
 _FOR_COPIES: Final = _BUDGET / 2  # what must be left of it for a request to be sent twice
-_SPENT: Final = 10.0  # requests; with fewer left, loss exceeds what can be repaired soon
+_SPENT: Final = 10.0  # requests; if fewer are left, loss exceeds what can be repaired soon
 _WITHOUT_BUDGET_S: Final = 0.02
-_BEFORE_ALL: Final = -0x10000  # lower than any number, also one before the first packet
+_BEFORE_ALL: Final = -0x10000  # lower than any number, even one before the first packet
 
 
 class _Missing:
@@ -110,7 +110,7 @@ class Recovery:
         self.repaired = 0
         """How many missing packets were retransmitted on request."""
         self.in_vain = 0
-        """How many duplicates of packets came that were not missing."""
+        """How many packets came that were not missing: duplicates."""
         self.loss = 0.0
         """The current share of lost packets."""
         self.next_at: float | None = None
@@ -140,7 +140,7 @@ class Recovery:
         self._pause_s = 0.0  # within a frame
         self._missing: dict[int, _Missing] = {}  # in order
         self._first = _BEFORE_ALL  # the lowest number that is requested before all others
-        self._given_up = _BEFORE_ALL  # the highest number that is requested no more, though it did not come
+        self._given_up = _BEFORE_ALL  # the highest number that is no longer requested, though it did not come
         self._probe_at: float | None = None
         self._probed: tuple[int, float] = (_BEFORE_ALL, 0.0)  # after which packet, and when
         self.next_at = None
@@ -230,7 +230,7 @@ class Recovery:
     def take(
         self, number: int, now: float, *, timestamp: int | None = None, again: bool = False, marked: bool = True
     ) -> bool:
-        """Take a packet; return whether it shows that an outage has swallowed packets, which are given up.
+        """Take a packet; return whether it shows an outage, or a gap beyond repair: what is missing is given up.
 
         Args:
             number: its sequence number.
@@ -445,7 +445,7 @@ class Recovery:
     def _copies(self, tries: int) -> bool:
         """Return whether to make request number ``tries`` for a packet twice.
 
-        Most senders send no packet twice within a round trip, so that copies cost them nothing.
+        Most senders send no packet twice within a round trip, so copies cost them nothing.
         """
         if self.loss >= _MANY_LOST and tries == 1:
             return True

@@ -1,8 +1,8 @@
-"""Requests for lost packets, in a receiver of aiortc: the clock and the network of `recovery`.
+"""Requests for lost packets, in a receiver of aiortc: this connects `recovery` to the clock and the network.
 
-aiortc requests missing packets only when a new gap appears, then all of them, and remembers 128 numbers. A
+aiortc requests missing packets only when a new gap appears, and then all of them; it remembers 128 numbers. A
 `Requester` replaces that part of a receiver; it also requests by timer. If aiortc's internals differ from
-those known here, it requests in its own way.
+those known here, aiortc keeps requesting in its own way.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ __all__ = ["Requester", "install"]
 
 log = logging.getLogger("odyssey_proto.webrtc")
 
-_GENERATOR: Final = "_RTCRtpReceiver__nack_generator"  # aiortc has no public way
+_GENERATOR: Final = "_RTCRtpReceiver__nack_generator"  # aiortc has no public name for it
 _SENT_AGAIN: Final = "_RTCRtpReceiver__rtx_ssrc"
-_LEAST_TIMER_S: Final = 0.002  # from one timer to the next
+_LEAST_TIMER_S: Final = 0.002  # the shortest time on a timer, and how late one may be
 
 
 class Requester:
     """Takes each packet before the jitter buffer does, and requests missing ones. Runs on the loop's thread.
 
-    aiortc calls `add`, and requests the numbers in `missing` if that returns True.
+    aiortc calls `add`, and requests the numbers in `missing` if it returns True.
 
     Args:
         receiver: aiortc's receiver, which sends the requests made by timer.
@@ -85,7 +85,7 @@ class Requester:
                 self._timer = None
             return False
         if now < at and self._timer is not None and self._timer_at <= at + _LEAST_TIMER_S:
-            return False  # the timer looks then
+            return False  # the timer will do it
         self.missing = recovery.due(now)
         self._set_timer(now)
         self._count()
@@ -104,7 +104,7 @@ class Requester:
             return
         if self._timer is not None:
             if self._timer_at <= at + _LEAST_TIMER_S:
-                return  # it looks again then
+                return  # that timer is early enough
             self._timer.cancel()
         self._timer_at = at
         self._timer = asyncio.get_running_loop().call_later(max(_LEAST_TIMER_S, at - now), self._look)
@@ -131,9 +131,9 @@ class Requester:
 
 
 class SentAgain(dict[int, int]):
-    """The SSRCs of retransmissions (RFC 4588), which notices when one is looked up.
+    """A map of the SSRCs of retransmissions (RFC 4588) that notices when one is looked up.
 
-    aiortc looks one up for each retransmission, right before it makes that look like any other packet.
+    aiortc looks one up for each retransmission, right before it turns that into an ordinary packet.
     """
 
     looked_up = False
@@ -152,7 +152,7 @@ def install(
     totals: VideoTotals,
     spawn: Callable[[Coroutine[Any, Any, None]], None],
 ) -> Requester | None:
-    """Make a receiver with our jitter ``buffer`` request like this; return None if that is not possible."""
+    """Install a `Requester` in a receiver with our jitter ``buffer`` and return it; None if that is impossible."""
     present = getattr(receiver, _GENERATOR, None)
     numbers = getattr(receiver, _SENT_AGAIN, None)
     if (

@@ -1,6 +1,6 @@
-"""The reports of a peer connection to its listener: the end once, and nothing once this side closes it.
+"""The reports of a peer connection to its listener: its end only once, and nothing after this side closes it.
 
-A peer connection closes in steps: the video, the channels, then the whole. Only one of them is worth a report, so
+A peer connection closes in steps: the video, the channels, then the whole. Only one of these is worth a report, so
 each step waits a moment for the next. Everything here runs on the background loop, except that the decoding thread
 reports frames.
 """
@@ -31,7 +31,7 @@ class Reports:
 
     Args:
         listener: receives them.
-        is_closing: returns whether this side closes the connection: nothing is reported any more.
+        is_closing: returns whether this side is closing the connection: from then on, nothing is reported.
         spawn: runs a coroutine for as long as the connection lives.
     """
 
@@ -48,7 +48,7 @@ class Reports:
         self._is_lost = False
 
     def tell(self, method: Callable[..., None], *args: object) -> None:
-        """Call ``method``, one of the listener's; what it raises is logged."""
+        """Call ``method``, a method of the listener, unless this side is closing; an exception is only logged."""
         if self._is_closing():
             return
         try:
@@ -58,7 +58,7 @@ class Reports:
             log.exception("the listener of a peer connection failed", exc_info=without_locals(exc))
 
     def lose(self, message: str, code: str, recoverable: bool = True) -> None:
-        """Report that the connection has ended, unless that is known."""
+        """Report that the connection has ended, unless that was reported before."""
         if self._is_lost:
             return
         self._is_lost = True

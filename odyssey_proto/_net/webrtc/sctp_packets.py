@@ -1,4 +1,4 @@
-"""Which SCTP packets aiortc can read: one whose parts have impossible lengths would keep it busy for ever.
+"""Which SCTP packets aiortc can read: a packet whose parts have impossible lengths would keep it busy for ever.
 
 No I/O. The meaning of packets is left to aiortc.
 """
@@ -11,14 +11,15 @@ from typing import Final
 __all__ = ["is_readable"]
 
 _SCTP_HEAD_BYTES: Final = 12  # of a packet
-_CHUNK_HEAD: Final = Struct("!BBH")  # type, flags, length with this head (RFC 9260, 3.2)
-_PARAMETER_HEAD: Final = Struct("!HH")  # type, length with this head (RFC 9260, 3.2.1)
-_SACK_HEAD: Final = Struct("!IIHH")  # number, window, number of gaps, of doubles (RFC 9260, 3.3.4)
-_GAP: Final = Struct("!HH")  # first and last number, both from the one in the head
+_CHUNK_HEAD: Final = Struct("!BBH")  # type, flags, length including this head (RFC 9260, 3.2)
+_PARAMETER_HEAD: Final = Struct("!HH")  # type, length including this head (RFC 9260, 3.2.1)
+_SACK_HEAD: Final = Struct("!IIHH")  # TSN, window, number of gaps, of duplicates (RFC 9260, 3.3.4)
+_GAP: Final = Struct("!HH")  # first and last TSN, relative to the one in the head
 _INIT: Final = 1
 _SACK: Final = 3
 _PARAMETERS_AT: Final = {_INIT: 16, 2: 16, 4: 0, 5: 0, 6: 0, 9: 0, 130: 0}
-"""The offset of a chunk's parameters, by its type: INIT, its answer, heartbeats, ends, errors, resets."""
+"""The offset of the parameters in a chunk's body, by type: INIT, INIT ACK, HEARTBEAT and its ACK, ABORT, ERROR,
+RE-CONFIG."""
 _GAPS_MOST_NUMBERS: Final = 65_536  # over all gaps of a report: as many as one gap can have
 
 

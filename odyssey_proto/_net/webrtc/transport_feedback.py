@@ -1,6 +1,6 @@
 """When each packet arrived, for a sender that adapts its rate to that. Numbers and times in, RTCP out; no I/O.
 
-A sender that asks for it numbers all its packets, retransmissions included, in an extension of their headers
+A sender that asks for these reports numbers all its packets, retransmissions included, in a header extension
 (draft-holmer-rmcat-transport-wide-cc-extensions-01). From the reports it learns how fast the link is, and that
 a queue grows, before any packet is lost.
 """
@@ -26,19 +26,19 @@ KIND: Final = "transport-cc"
 _SOONEST_S: Final = 0.05  # from the first packet in a report to the report
 _LATEST_S: Final = 0.1  # if it covers few packets
 _MANY: Final = 8
-_REPORTED_AGAIN_S: Final = 0.5  # arrivals are reported again with a packet that they overtook
+_REPORTED_AGAIN_S: Final = 0.5  # how long arrivals are reported again with a packet that they overtook
 _TICKS_PER_S: Final = 4000  # the unit of times
 _TICKS_OF_REFERENCE: Final = 256  # the unit of the time at the head of a report
 _SHORT: Final = 0xFF  # ticks: the longest step that takes one byte
 _LONG: Final = 0x7FFF  # ticks: the longest that takes two
-_MOST_IN_REPORT: Final = 350  # packets that came; the report fits into a datagram
+_MOST_IN_REPORT: Final = 350  # packets that came, so that the report fits into a datagram
 _MOST_SPAN: Final = 0x8000  # packets, whether they came or not
 _MOST_AHEAD: Final = 0x4000  # a larger step, or one back, restarts the numbering
 
-_LOST, _NEAR, _FAR = range(3)  # the report on a packet: that it did not come, or the size of its time
-_RUN: Final = 0x1FFF  # the most packets in a chunk for one symbol
-_BITS: Final = 14  # packets in a chunk of symbols of one bit
-_PAIRS: Final = 7  # and of two
+_LOST, _NEAR, _FAR = range(3)  # a packet's symbol: it did not come, or the size of its time
+_RUN: Final = 0x1FFF  # the most packets in a chunk that repeats one symbol
+_BITS: Final = 14  # packets in a chunk of one-bit symbols
+_PAIRS: Final = 7  # and of two-bit symbols
 
 
 class TransportFeedback:
@@ -61,7 +61,7 @@ class TransportFeedback:
         self._known_from = 0  # packets before this one are forgotten
         self._next = 0  # the first packet that was not reported, whether it came or not
         self._first: int | None = None  # the first to report
-        self._first_at = 0.0  # when the first that is to be reported came
+        self._first_at = 0.0  # when the first packet that is to be reported came
         self._unreported: list[int] = []
         self._count = 0  # reports
 
@@ -91,8 +91,8 @@ class TransportFeedback:
 
         Args:
             now: the time, in s.
-            sender: our own number, as the sender of reports.
-            source: the number of the stream of which a packet came.
+            sender: our own SSRC, as the sender of reports.
+            source: the SSRC of the stream to which a packet belonged.
         """
         if self._first is None or self.next_at is None or now < self.next_at:
             return []
@@ -109,7 +109,7 @@ class TransportFeedback:
         return reports
 
     def _shares(self, base: int) -> Iterator[list[int]]:
-        """Divide the packets from ``base`` on that came into those of each report."""
+        """Yield the packets of each report: together, they are those from ``base`` on that came."""
         share: list[int] = []
         before = 0
         came = self._unreported if base >= self._next else [place for place in self._arrived if place >= base]
@@ -167,7 +167,7 @@ def _ticks(seconds: float) -> int:
 
 
 def _chunks(runs: deque[tuple[int, int]]) -> Iterator[bytes]:
-    """Pack the reports on packets, given in runs of equal ones, and empty ``runs``."""
+    """Yield chunks with the symbols of the packets, given as runs of equal ones; this empties ``runs``."""
     while runs:
         symbol, count = runs[0]
         ahead = _ahead(runs)

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 __all__ = ["refuse_unreadable"]
 
-_EXTENSIONS: Final = "_rtp_header_extensions_map"  # aiortc has no public way
+_EXTENSIONS: Final = "_rtp_header_extensions_map"  # aiortc has no public name for it
 
 
 def refuse_unreadable(receiver: Any) -> None:
-    """Have the transport of ``receiver`` drop packets with extensions that cannot be read. May be repeated."""
+    """Have the transport of ``receiver`` drop packets with extensions that cannot be read. May be called again."""
     extensions = getattr(getattr(receiver, "transport", None), _EXTENSIONS, None)
     if extensions is None or "get" in vars(extensions) or not callable(getattr(extensions, "get", None)):
         return

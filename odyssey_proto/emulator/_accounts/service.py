@@ -1,7 +1,7 @@
 """Accounts and permissions: keys, tokens, the pool of streamers, sessions and their limits.
 
-No I/O, no waiting, one thread. All times come from the clock argument, those inside tokens too, so a test can
-advance 40 s at once. It does not know how a session uses its streamer.
+No I/O, no waiting, one thread. All times, including those inside tokens, follow the clock argument, so a test can
+advance 40 s at once. This module does not know how a session uses its streamer.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _KEY = re.compile(r"ody_[\x21-\x7e]+")
 
 
 class RefusedError(Exception):
-    """A refusal to send: its status, the ``detail`` of its body, and extra headers."""
+    """The answer that refuses a call: its status, the ``detail`` of its body, and extra headers."""
 
     def __init__(self, status: int, detail: Any, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status)
@@ -43,7 +43,7 @@ class RefusedError(Exception):
 
 
 class Ledger(Protocol):
-    """Seconds of video by account and month. A dict is one."""
+    """Seconds of video used, by account and month. A dict will do."""
 
     def get(self, used: tuple[str, str], default: float, /) -> float: ...
 
@@ -69,13 +69,13 @@ class Lease:
 
 
 class LeaseObserver(Protocol):
-    """Learns of each session."""
+    """An observer of all sessions."""
 
     def session_began(self, session: Lease) -> None:
-        """A session was leased."""
+        """Take note of a new session."""
 
     def session_ended(self, session: Lease, reason: str) -> None:
-        """It has ended."""
+        """Take note that ``session`` has ended for ``reason``."""
 
 
 class Service:
@@ -104,7 +104,7 @@ class Service:
         """Return a token for ``key``.
 
         Raises:
-            RefusedError: 422, 401 or 403, depending on the key's prefix.
+            RefusedError: 422 if the key is malformed; 401 or 403 if its prefix asks for that.
         """
         if not _KEY.fullmatch(key):
             issue = {
@@ -150,10 +150,10 @@ class Service:
         return self._token({"session_id": session_id}, self._config.session_token_ttl_s)
 
     def admit(self, session_id: str, token: str) -> Lease:
-        """Return the session named in a handshake.
+        """Return the session named in a handshake, which counts as a sign of life.
 
         Raises:
-            RefusedError: 403 if the token is for another session, or the session has ended.
+            RefusedError: 403 if the token is not valid for this session, or the session has ended.
         """
         self.sweep()
         claims = self._claims(token, None)
@@ -309,7 +309,7 @@ class Service:
 
 
 def usage_refusal(code: str, message: str, action: str, details: dict[str, Any]) -> RefusedError:
-    """Return the answer for a reached limit of the account."""
+    """Return the refusal for a limit that the account has reached."""
     return RefusedError(
         429,
         {

@@ -1,4 +1,4 @@
-"""Signing and checking of tokens: JWTs (RFC 7519) with HS256 and no other algorithm.
+"""Signing and checking tokens: JWTs (RFC 7519) with HS256 and no other algorithm.
 
 The secret is random. No key is read from anywhere.
 """

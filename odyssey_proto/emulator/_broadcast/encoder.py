@@ -35,14 +35,14 @@ _CODECS: Final[dict[str, tuple[str, dict[str, str]]]] = {
         {"cpu-used": "-6", "deadline": "realtime", "lag-in-frames": "0", "static-thresh": "1", "threads": "1"},
     ),
 }
-"""With one thread each: two of libvpx wait for each other without sleeping, which costs 20 times the CPU if the
-machine is busy."""
+"""The encoder of each codec, and its options. One thread each: two threads of libvpx wait for each other without
+sleeping, which costs 20 times the CPU if the machine is busy."""
 
 _RATED_OPTIONS: Final[dict[str, dict[str, str]]] = {
     "libx264": {"preset": "ultrafast", "tune": "zerolatency", "threads": "1"},
     "libvpx": {**_CODECS["vp8"][1], "cpu-used": "-12", "max-intra-rate": "300"},
 }
-"""For pictures with grain, of which only the number of bits matters."""
+"""The options for a given bit rate: the pictures then have grain, and only their number of bits matters."""
 
 
 class Encoder:
@@ -82,7 +82,7 @@ class Encoder:
         self._keyframe_wanted = True
 
     def show(self, picture: av.VideoFrame) -> None:
-        """Take over ``picture`` and encode it. A picture that still waits is skipped."""
+        """Take over ``picture`` and encode it. An earlier picture that still waits is skipped."""
         self._picture = picture
         self._arrived.set()
 

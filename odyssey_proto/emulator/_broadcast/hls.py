@@ -51,13 +51,13 @@ class HlsOutput:
         self._work: asyncio.Task[None] | None = None
 
     async def playlist(self) -> web.StreamResponse:
-        """Answer with the playlist; the first request waits for the first segment. 404 if none comes."""
+        """Answer with the playlist, once there is a first segment; 404 if none comes."""
         await self._begin()
         # Read at once: the file is small, and ffmpeg may replace it at any moment.
         return await self._file(PLAYLIST, "application/vnd.apple.mpegurl", {"Cache-Control": "no-cache"})
 
     async def segment(self, name: str) -> web.StreamResponse:
-        """Answer with a segment; 404 if it does not exist, or no longer."""
+        """Answer with a segment; 404 if it does not exist, or no longer exists."""
         if not _SEGMENT.fullmatch(name):
             raise RefusedError(404, "Not Found")
         return await self._file(name, "video/mp2t", {})

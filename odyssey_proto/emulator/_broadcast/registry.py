@@ -3,6 +3,7 @@
 POST   /live/{stream_id}/whep               an offer
 DELETE /live/{stream_id}/whep/{resource}    leave
 GET    /live/{stream_id}/index.m3u8         HLS, available for a while after the stream ends
+GET    /live/{stream_id}/{segment}          a segment that the playlist names
 """
 
 from __future__ import annotations

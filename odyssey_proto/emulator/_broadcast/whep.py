@@ -41,11 +41,11 @@ log = logging.getLogger("odyssey_proto.emulator.broadcast")
 _LARGEST_OFFER_BYTES: Final = 256 * 1024
 _PEER_CLOSES_WITHIN_S: Final = 1.0
 _MOST_WAITING: Final = 40
-"""Packets that may wait for one spectator: 2 s."""
+"""Packets that may wait for one spectator: 2 s at 20 pictures per second."""
 _CONTENT_TYPE: Final = "application/sdp"
 
-# A browser's ``*.local`` names take a second to resolve, or never do, and it reaches the emulator without them.
-# Its end of candidates goes too, because it may still connect from an address that the offer did not name.
+# A browser's ``*.local`` names take a second to resolve, or never do, and the browser reaches the emulator without
+# them. Its end-of-candidates goes too, because it may still connect from an address that the offer did not name.
 _UNUSABLE: Final = re.compile(r"^a=(?:candidate:(?:\S+ ){4}\S+\.local .*|end-of-candidates)\r?\n", re.MULTILINE)
 
 
@@ -141,7 +141,7 @@ class _Spectator:
         """Return the answer to ``offer``. Its candidates use only ``address`` of this machine.
 
         Raises:
-            RefusedError: 400 if it is not a valid offer, 406 if no codec of the stream suits it.
+            RefusedError: 400 if it is not a valid offer to receive video, 406 if it has no codec of the stream.
         """
         if not any(line.startswith("m=video") for line in offer.splitlines()):
             raise RefusedError(400, "The offer has no video")

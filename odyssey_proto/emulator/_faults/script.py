@@ -1,8 +1,8 @@
 """The fault script: which step of the service goes wrong next, and how.
 
 A script is data, from Python or JSON. This module only schedules and counts faults; the owners of the steps carry
-them out: `odyssey_proto.emulator._http.api`, `signaling` and `streamer` of `odyssey_proto.emulator._session`, and
-`odyssey_proto.emulator._jobs.queue`.
+them out: `api` and `artifact_server` of `odyssey_proto.emulator._http`, `signaling` and `streamer` of
+`odyssey_proto.emulator._session`, and `odyssey_proto.emulator._jobs.queue`.
 """
 
 from __future__ import annotations
@@ -248,7 +248,7 @@ class Fault:
 
 
 class FaultScript:
-    """The faults still to come, in order. Any thread may call, also while the emulator runs."""
+    """The faults still to come, in order. Any thread may call, even while the emulator runs."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -256,7 +256,7 @@ class FaultScript:
         self._pace = 1.0  # of the emulator whose script it is
 
     def add(self, *faults: Fault) -> None:
-        """Append ``faults``. At each step, the first one for that step that is not used up happens.
+        """Append ``faults``. A step takes the first fault for it whose ``after`` is over and which is not used up.
 
         Raises:
             TypeError: one of them is not a `Fault`; nothing was added.

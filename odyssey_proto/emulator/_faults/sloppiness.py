@@ -1,4 +1,4 @@
-"""Sloppiness: the emulator's answers in forms that only tolerant readers accept, at random by a seed.
+"""Sloppiness: the emulator's answers in forms that only tolerant readers accept, chosen at random by a seed.
 
 It changes what the emulator sends, never what it accepts. The tables of the kinds are in `sloppy_json` and
 `sloppy_http`. Answers and messages that a fault wrote are left alone.
@@ -48,7 +48,7 @@ _CALLS: Final[dict[str, type[Any] | None]] = {
     WHEP: None,
     PLAYLIST: None,
 }
-"""The calls that are answered sloppily, and the models of their answers if readers look at the content."""
+"""The calls that are answered sloppily, and the models of their answers; None if there is no content to change."""
 
 _MESSAGES: Final[dict[str, type[Any]]] = {
     "offer": models.Offer,
@@ -90,7 +90,7 @@ class Sloppiness:
     async def answer(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        """Answer a call, in another form. A middleware around everything that answers or refuses calls."""
+        """Answer a call, perhaps in another form. A middleware around everything that answers admitted calls."""
         where = call_of(request)
         if self._seed is None or where not in _CALLS:
             return await handler(request)
@@ -132,7 +132,7 @@ def _change(chosen: random.Random, answer: Answer) -> list[str]:
 
 
 async def untype(_: web.Request, response: web.StreamResponse) -> None:
-    """Remove an empty Content-Type; without any, aiohttp would add one."""
+    """Remove an empty Content-Type, which stands for none: aiohttp would add a missing one."""
     if response.headers.get(hdrs.CONTENT_TYPE) == "":
         del response.headers[hdrs.CONTENT_TYPE]
 

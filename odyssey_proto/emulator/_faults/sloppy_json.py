@@ -377,7 +377,7 @@ TEXT: Final[tuple[Kind[Draft], ...]] = (
     Kind("an unknown key twice", _key_twice, 0.1),
     Kind("escapes for letters", _escapes),
 )
-"""Kinds that change the text of an object, and not its content."""
+"""Kinds that change the text of an object, but not its content."""
 
 
 # How a message is sent
@@ -425,4 +425,4 @@ MESSAGES: Final[tuple[Kind[Sending], ...]] = (
     Kind("the end of the candidates, again and again", _end_of_candidates, 0.3),
     Kind("a binary message", _binary, 0.25),
 )
-"""Kinds that change how a message of signaling or of the data channel is sent."""
+"""Kinds that change how a message is sent over signaling or the data channel."""

@@ -67,7 +67,7 @@ class Doorkeeper:
         return await handler(request)
 
     async def share(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Let the page that calls read the answer, if it was admitted. Called before an answer is sent."""
+        """Let the page that calls read the answer, if the page is admitted. Called before an answer is sent."""
         if _is_control(request):
             return
         response.headers.add(hdrs.VARY, hdrs.ORIGIN)
@@ -105,7 +105,7 @@ class Doorkeeper:
     def _check_page(self, request: web.Request) -> None:
         origins = request.headers.getall(hdrs.ORIGIN, [])
         if _is_control(request):
-            # Without an Origin, a browser may still fetch an address for a page: as a script, as a picture.
+            # Without an Origin, a browser may still fetch an address for a page: as a script or a picture.
             if origins or set(request.headers.getall("Sec-Fetch-Site", ["none"])) != {"none"}:
                 raise _RefusedError(403, f"{CONTROL} is for tools; no page may call it")
         elif origins and not (len(origins) == 1 and self._is_admitted(request, origins[0])):
@@ -128,7 +128,7 @@ class Doorkeeper:
         host = host_named(rest, port=True)
         if scheme not in ("http", "https") or host is None:
             return False
-        # Another port of the host that was called is the same machine. The Host has been checked.
+        # Another port of the host that was called is on the same machine. The Host has been checked.
         return is_loopback(host) or host == host_named(request.headers.get(hdrs.HOST, ""), port=True)
 
     def _report(self, why: str) -> None:

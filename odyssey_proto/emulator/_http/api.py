@@ -1,6 +1,6 @@
 """The HTTP side: the REST calls of the protocol, the pings and ``/config``.
 
-All answers, errors included, have the form of the service's (FastAPI). `admission` decides who may call.
+All answers, errors included, have the form of the service's answers (FastAPI). `admission` decides who may call.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _STEPS = {"GET /ping/{region}": "ping", "GET /signaling/client/{session_id}": "s
 
 @web.middleware
 async def _let_go(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Drop a client that leaves during its answer or the handshake, or sends a body that cannot be unpacked.
+    """Drop a client that leaves during its answer or the handshake, or sends a body that cannot be decompressed.
 
     That is not a failure of the emulator, and no traceback is logged.
     """
@@ -241,7 +241,7 @@ async def _body(request: web.Request, cls: type[T]) -> T:
 
 
 def _issue(problem: str) -> dict[str, Any]:
-    """Return a problem reported by `codec` in FastAPI's form."""
+    """Return, in FastAPI's form, a problem that `codec` reported."""
     message, _, path = problem.partition(" @ $")
     return {
         "loc": ["body", *[key for key in path.split(".") if key]],
@@ -251,10 +251,10 @@ def _issue(problem: str) -> dict[str, Any]:
 
 
 def model_answer(answer: Any) -> web.Response:
-    """Answer with a model."""
+    """Return an answer whose body is a model, as JSON."""
     return json_answer(codec.to_dict(answer))
 
 
 def json_answer(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
-    """Answer with parsed JSON."""
+    """Return an answer whose body is ``content``, as JSON."""
     return web.json_response(content, status=status, headers=headers)

@@ -1,7 +1,7 @@
 """Serving artifacts at signed addresses in the manner of an object store: ranges, ETags, XML errors.
 
 The owner of a stream does not matter here: anyone with the address may read the file until the address expires.
-A request with an ``Authorization`` header is refused, as S3 does, because its client gives its token away.
+A request with an ``Authorization`` header is refused, as S3 would, because its client gives its token away.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class _Held:
     def span(self, asked: str | None, only_if: str | None) -> tuple[int, int] | None:
         """Return start and stop of the requested range (RFC 9110, section 14), or None for the whole file.
 
-        Only a single range is supported; like S3, it ignores any other ``Range``.
+        Only a single range is supported; any other ``Range`` is ignored, as by S3.
         """
         found = _RANGE.fullmatch(asked or "")
         if found is None or only_if not in (None, self.etag, self.modified):
@@ -178,7 +178,7 @@ class _Held:
 
 
 class _NoSuchRangeError(Exception):
-    """The range starts after the end of the file."""
+    """The range contains no byte of the file."""
 
 
 async def _copy(file: BinaryIO, response: web.StreamResponse, start: int, stop: int) -> None:
@@ -187,7 +187,7 @@ async def _copy(file: BinaryIO, response: web.StreamResponse, start: int, stop: 
     while start < stop:
         chunk = await loop.run_in_executor(None, file.read, min(_CHUNK_BYTES, stop - start))
         if not chunk:
-            return  # removed or cut meanwhile: the client sees it by Content-Length
+            return  # removed or cut meanwhile: the client notices it by Content-Length
         await response.write(chunk)
         start += len(chunk)
 

@@ -1,4 +1,4 @@
-"""Signed addresses: HMAC-SHA256 over the path and a time of expiry.
+"""Signed addresses: HMAC-SHA256 over the path and an expiry time.
 
 This module only signs and checks addresses; it does not know their targets.
 """
@@ -29,7 +29,7 @@ class ExpiredError(ValueError):
 
 
 class UrlSigner:
-    """Signs paths with ``secret``; the same secret accepts them again after a restart."""
+    """Signs paths with ``secret``. A signer with the same secret accepts them, even after a restart."""
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret

@@ -1,8 +1,8 @@
 """The queue of simulation jobs and the workers that run them.
 
-A worker takes the oldest pending job and runs one at a time. Its process starts with its first job and is killed
-when the emulator stops. A job whose process died starts over; so does one that was running when the emulator
-stopped, once its ``data_dir`` is opened again.
+Each worker takes the oldest pending job, one at a time. Its process starts with its first job and is killed when
+the emulator stops. A job whose process died starts over; so does one that was running when the emulator stopped,
+once the ``data_dir`` is opened again.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class SimulationQueue:
         """Queue a job for ``request``, whose shape has been checked.
 
         Raises:
-            RefusedError: 403 without the privilege to bypass, 429 if a limit of the account is reached.
+            RefusedError: 403 without the privilege to bypass expansion, 429 if a limit of the account is reached.
         """
         if request.get("bypass_vlm_expansion") and not self._config.bypass_privilege:
             raise RefusedError(403, "This account may not bypass the expansion of prompts")
@@ -336,7 +336,7 @@ class _WorkerProcess:
         await off_loop(_close, process, name=_PIPE_THREAD)
 
 
-# Not asyncio's processes: on Windows, only a kind of loop has them that is unreliable otherwise.
+# Not asyncio's processes: on Windows, only one kind of loop has them, and it is unreliable otherwise.
 def _start() -> subprocess.Popen[bytes]:
     # The same import path, so that the process imports the same package. A new session, or a group on Windows, so
     # that Ctrl-C in a terminal reaches only the emulator.
@@ -359,7 +359,7 @@ def _write(process: subprocess.Popen[bytes], line: bytes) -> None:
 def _close(process: subprocess.Popen[bytes]) -> None:
     process.wait()
     for pipe in (process.stdin, process.stdout):
-        with contextlib.suppress(OSError):  # it had a line that was not written
+        with contextlib.suppress(OSError):  # a line in it was not written
             if pipe is not None:
                 pipe.close()
 

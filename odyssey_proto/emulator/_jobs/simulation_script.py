@@ -56,7 +56,7 @@ class Order:
     fps: int
     stamp: bool
     world: str | None
-    """Name of the world that replaces the emulator's own."""
+    """Name of the world that replaces the emulator's own; None if that is shown."""
     world_fps: float
     """Pictures per second of a folder of pictures."""
     folder: str
@@ -197,10 +197,10 @@ def _action(value: Any, loc: _Loc) -> Iterator[Issue]:
 
 
 def plan(script: list[dict[str, Any]], index: int) -> list[Take]:
-    """Return the streams in ``script``, the script number ``index`` of its job.
+    """Return the streams in ``script``, which is script ``index`` of its job.
 
     Raises:
-        ScriptError: the entries contradict each other; the text names the entry.
+        ScriptError: an entry contradicts those before it, and the text names it; or no stream is started.
     """
     takes: list[Take] = []
     running: _Running | None = None

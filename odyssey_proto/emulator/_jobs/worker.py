@@ -1,8 +1,9 @@
 """``python -m odyssey_proto.emulator._jobs.worker``: the process that films the scripts of simulation jobs.
 
-It is a process because painting holds the GIL, and live streams would stutter. It runs at low priority and as fast
-as the machine allows. It reads orders from stdin and writes reports to stdout as lines of JSON; it knows nothing
-of jobs, accounts or HTTP, and can be killed at any time. The output of a user's world goes to stderr.
+It is a process of its own because painting holds the GIL, and live streams would stutter. It runs at low priority
+and as fast as the machine allows. It reads orders from stdin and writes reports to stdout as lines of JSON; it
+knows nothing of jobs, accounts or HTTP, and can be killed at any time. The output of a user's world goes to
+stderr.
 
     in    {"takes": [...], "portrait", "expand", "video", "seed", "size", "fps", "stamp", "world", "world_fps",
            "folder"}
@@ -60,7 +61,7 @@ def main() -> None:
 
 
 def _set_apart() -> tuple[IO[bytes], Reporter]:
-    """Return the orders and the reports, out of reach of a user's world that reads stdin or prints."""
+    """Return the input of orders and the writer of reports; a world that reads stdin or prints reaches neither."""
     orders, reports = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "w", encoding="utf-8")
     nothing = os.open(os.devnull, os.O_RDONLY)
     os.dup2(nothing, 0)

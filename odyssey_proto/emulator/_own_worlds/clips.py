@@ -28,9 +28,9 @@ __all__ = ["Clip", "Slides", "recording_at"]
 log = logging.getLogger("odyssey_proto.emulator.worlds")
 
 _USUAL_FPS: Final = 25.0
-"""Pictures per second of a clip that does not say."""
+"""Pictures per second of a clip that does not state its rate."""
 _SHORTEST_S: Final = 1 / 240
-"""Minimum length of a picture, in s."""
+"""Minimum time for which a picture is shown, in s."""
 _IN_TIME_S: Final = 1e-6
 _PICTURES: Final = frozenset(
     {".avif", ".bmp", ".gif", ".heic", ".heif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
@@ -50,7 +50,7 @@ class Clip:
         """Begin at the beginning."""
         self._round = self._frames()
         self._following = None
-        self._began = 0.0  # the present round
+        self._began = 0.0  # when the present round began, in s from the start
         self._shown_at = self._lasts = 0.0
         self._number = 0
 
@@ -58,7 +58,7 @@ class Clip:
         """Go on."""
 
     def picture(self, t: float, /) -> NDArray[np.uint8] | av.VideoFrame | None:
-        """Return the frame for ``t`` s after the start, None if it is the last one still."""
+        """Return the frame for ``t`` s after the start; None if it is still the last one returned."""
         found = None
         while True:
             if self._following is None:
@@ -113,7 +113,7 @@ class Slides:
         self._shown = -1
 
     def start(self, *_: object) -> None:
-        """Begin with the first of the present pictures."""
+        """Begin with the first of the pictures that are now in the folder."""
         self._paths = _pictures_in(self._folder)
         self._shown = -1
 
@@ -121,7 +121,7 @@ class Slides:
         """Go on."""
 
     def picture(self, t: float, /) -> NDArray[np.uint8] | None:
-        """Return the picture for ``t`` s after the start, None if it is the last one still."""
+        """Return the picture for ``t`` s after the start; None if it is still the last one returned."""
         number = int(t * self._rate + _IN_TIME_S) % len(self._paths)
         if number == self._shown:
             return None
@@ -131,10 +131,10 @@ class Slides:
 
 
 def recording_at(path: Path, rate: float) -> Clip | Slides:
-    """Return the clip or the folder at ``path``; ``rate`` is that of a folder's pictures, per second.
+    """Return the clip or the folder at ``path``; a folder shows ``rate`` pictures per second.
 
     Raises:
-        OdysseyConfigError: there is none, or nothing in it can be shown.
+        OdysseyConfigError: there is neither, or nothing in it can be shown.
     """
     if path.is_dir():
         if not _pictures_in(path):
@@ -160,7 +160,7 @@ def recording_at(path: Path, rate: float) -> Clip | Slides:
 
 
 def _is_cassette(path: Path) -> bool:
-    """Return whether the file at ``path`` begins as cassettes do; False if it cannot be read, too."""
+    """Return whether the file at ``path`` begins as cassettes do; False also if it cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(len(MAGIC)) == MAGIC
@@ -169,7 +169,7 @@ def _is_cassette(path: Path) -> bool:
 
 
 def _pictures_in(folder: Path) -> list[Path]:
-    """Return the paths of the pictures in ``folder``: 10 comes after 9."""
+    """Return the paths of the pictures in ``folder``, in order of their names: 10 comes after 9."""
     paths = (path for path in folder.iterdir() if path.suffix.lower() in _PICTURES and path.name[0] != ".")
     return sorted(paths, key=_natural)
 
@@ -183,6 +183,6 @@ def _natural(path: Path) -> list[tuple[int, str]]:
 
 
 def _upright(frame: av.VideoFrame) -> NDArray[np.uint8] | av.VideoFrame:
-    """Return ``frame`` as its camera was held."""
+    """Return ``frame`` turned upright, by the rotation that its file states."""
     turns = round(frame.rotation / 90) % 4
     return np.rot90(np.asarray(frame.to_ndarray(format="rgb24"), np.uint8), turns) if turns else frame

@@ -27,7 +27,7 @@ __all__ = ["FAILURES", "Performance", "WorldError"]
 log = logging.getLogger("odyssey_proto.emulator.worlds")
 
 FAILURES: Final = 10
-"""Number of pictures that must fail one after the other for the stream to end."""
+"""Number of pictures that must fail in a row for the stream to end."""
 _LONGEST_TEXT: Final = 300
 
 
@@ -129,7 +129,9 @@ class Performance:
             self._failures += 1
             if not self._logged:
                 self._logged = True
-                log.exception("the world failed at a picture; the last one is shown, and no other is logged")
+                log.exception(
+                    "the world failed at a picture; the last one is shown, and no other failure is logged"
+                )
             if self._failures >= FAILURES:
                 raise WorldError(f"The world failed at {FAILURES} pictures in a row: {_described(exc)}") from exc
             return None
@@ -147,7 +149,7 @@ class Performance:
 
 
 def _expect_failure(exc: BaseException) -> None:
-    """Raise ``exc`` again if it is Ctrl-C, which only the main thread gets: that of a process that films a script.
+    """Raise ``exc`` again if it is Ctrl-C, which only a main thread gets, as in a process that films a script.
 
     Anything else is a failure of the world, even an exception that ends a program (`SystemExit`), a task or a
     test.

@@ -36,7 +36,7 @@ class Frame:
         return frame
 
     def hold(self, picture: Any) -> av.VideoFrame:
-        """Return ``picture`` as a new yuv420p frame, with its proportions, and black around it.
+        """Return ``picture`` as a new yuv420p frame, with its proportions kept and black around it.
 
         Raises:
             TypeError, ValueError: it is not a picture.
@@ -48,7 +48,7 @@ class Frame:
             *inner,
             "yuv420p",
             interpolation=Interpolation.BICUBIC,
-            dst_colorspace=Colorspace.ITU601,  # which receivers take it for
+            dst_colorspace=Colorspace.ITU601,  # which receivers assume
             dst_color_range=ColorRange.MPEG,
             threads=1,
         )

@@ -27,10 +27,10 @@ METHODS: Final = {
 class World(Protocol):
     """A world of your own: a model, a simulator, anything that makes pictures and takes prompts.
 
-    Any class with these three methods is one; it need not inherit from this. `Emulator(world=…)` makes one for
-    each stream, and calls its methods, with arguments by position, from one thread that belongs to the stream. It
-    may take its time: that delays neither the service nor other streams, unless it holds the GIL. If it also has a
-    method ``close()``, that is the last call.
+    Any class with these three methods is one; it need not inherit from this. `Emulator(world=…)` makes an object
+    of it for each stream, and calls its methods, with arguments by position, from one thread that belongs to the
+    stream. A method may take its time: that delays neither the service nor other streams, unless it holds the GIL.
+    If there is also a method ``close()``, that is the last call.
 
         class Red:
             def start(self, prompt, image, size, seed):
@@ -46,7 +46,7 @@ class World(Protocol):
     def start(
         self, prompt: str, image: npt.NDArray[np.uint8] | None, size: tuple[int, int], seed: int, /
     ) -> str | None:
-        """Begin. The client waits, so that a model may load here.
+        """Begin. The client waits, so a model may load here.
 
         If it raises, the start fails with an ``interactive_stream_error``, reason ``world_failed``.
 
@@ -54,7 +54,8 @@ class World(Protocol):
             prompt: the first prompt.
             image: the image that the stream starts from, RGB, shape (H, W, 3), scaled and cropped to ``size``; or
                 None.
-            size: width and height of the stream's pictures, in px. Those that `picture` returns may have another.
+            size: width and height of the stream's pictures, in px. Those that `picture` returns may have another
+                size.
             seed: the ``seed`` of the emulator.
 
         Returns:
@@ -77,15 +78,15 @@ class World(Protocol):
         """Return the picture for ``t`` s after the start, or None to show the last one again.
 
         ``t`` begins at 0 and grows by 1/``fps`` from one call to the next, or by more if the last picture took
-        longer. A late picture does not hold up the stream, which shows the last one until it comes. One that
-        raises is logged, and the last one is shown; after ten in a row the stream ends with an
-        ``interactive_stream_error``, reason ``world_failed``.
+        longer. A late picture does not hold up the stream, which shows the last one until it comes. If the method
+        raises, the last one is shown again, and the first such failure is logged; after ten in a row the stream
+        ends with an ``interactive_stream_error``, reason ``world_failed``.
 
         Returns:
             RGB, shape (H, W, 3): whole numbers from 0 to 255, or fractions from 0 to 1. Shapes (3, H, W), (H, W),
             and (H, W, 4), whose last channel is ignored, are understood, too, and so are PIL images, tensors in
             the memory of the CPU, and frames of PyAV in any format. A picture of another size is scaled; its
-            proportions are kept, and the rest is black. It is copied: the array may be used again.
+            proportions are kept, and the rest is black. Pictures are copied: the array may be used again.
         """
         ...
 

@@ -1,6 +1,6 @@
 """Finds the world that a user names: an object, ``module:Name``, a clip, or a folder of pictures.
 
-All checks that need no world are made here.
+Everything that can be checked before a world is made is checked here.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ class WorldSource:
     make: Callable[[], World]
     """Returns the world for the next stream."""
     name: str | None
-    """How another process finds it with `source_of`; None if it cannot."""
+    """The name by which another process finds it with `source_of`; None if it cannot."""
     turn: threading.Lock | None = None
-    """Held during a stream by the thread that calls the world, if all streams have the same."""
+    """Held during a stream by the thread that calls the world; None if each stream has its own world."""
 
 
 def source_of(world: Any, *, rate: float) -> WorldSource:
-    """Find ``world``, a setting of the emulator; ``rate`` is that of the pictures in a folder, per second.
+    """Find ``world``, a setting of the emulator; a folder of pictures shows ``rate`` of them per second.
 
     Raises:
         OdysseyConfigError: it is not there, or is not a world.
@@ -83,7 +83,7 @@ def _made(factory: Callable[[], Any], shown: str) -> Any:
 
 
 def _named(name: str) -> Any:
-    """Import what ``name``, such as ``package.module:Name``, names."""
+    """Return the object that ``name``, such as ``package.module:Name``, names; import its module if necessary."""
     module_name, _, path = name.partition(":")
     found: Any = _module(module_name, name)
     for part in path.split("."):
@@ -103,7 +103,7 @@ def _module(module_name: str, name: str) -> Any:
         and importlib.machinery.PathFinder.find_spec(top) is None
         and importlib.machinery.PathFinder.find_spec(top, [here]) is not None
     ):
-        sys.path.append(here)  # as for `python -m`: a command is not in the folder that it is called from
+        sys.path.append(here)  # as `python -m` does; a command does not search the current folder
         importlib.invalidate_caches()
     try:
         return importlib.import_module(module_name)

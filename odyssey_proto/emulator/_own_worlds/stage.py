@@ -1,4 +1,4 @@
-"""Shows: the subject of a camera, either one of the emulator's worlds or, on a stage, a user's, on its own thread.
+"""Shows, which cameras film: one of the emulator's worlds, or a user's world on a stage with its own thread.
 
 A stage never waits for a picture beyond its due time.
 """
@@ -55,7 +55,7 @@ class Show(Protocol):
     async def picture(self, moment: float, due: float) -> av.VideoFrame:
         """Return a yuv420p frame for ``moment`` s after the start, which the caller may change.
 
-        It must be ready at ``due`` (`time.monotonic`, in s).
+        It should be ready at ``due`` (`time.monotonic`, in s).
         """
         ...
 
@@ -73,7 +73,7 @@ class Painted:
 
     @classmethod
     async def open(cls, **arguments: Any) -> Self:
-        """Begin; the arguments are those of the world.
+        """Return a new show; the arguments are those of `PaintedWorld`.
 
         Raises:
             ValueError: the image cannot be read.
@@ -96,7 +96,7 @@ class Painted:
         return applied
 
     async def picture(self, moment: float, due: float) -> av.VideoFrame:  # noqa: ARG002  # a `Show`'s
-        """See `Show`. It comes when it is painted: a slow machine has nothing else to show."""
+        """See `Show`. The picture comes once it is painted: a slow machine has nothing else to show."""
         found: av.VideoFrame = await _by_worker(lambda: self._world.picture(moment))
         return found
 
@@ -105,7 +105,7 @@ class Painted:
 
 
 class Stage:
-    """A show of a user's world, whose calls come from one thread, in order."""
+    """A show of a user's world, which is called from one thread, in order."""
 
     def __init__(self, source: WorldSource) -> None:
         self.size = (0, 0)
@@ -121,7 +121,7 @@ class Stage:
 
     @classmethod
     async def open(cls, source: WorldSource, **arguments: Any) -> Self:
-        """Begin; the arguments are those of `Performance`.
+        """Return a new show; the other arguments are those of `Performance`.
 
         Raises:
             ValueError: the image cannot be read.
@@ -138,7 +138,7 @@ class Stage:
 
     @property
     def version(self) -> int:
-        """Always 0: a picture that was asked for is shown, because a simulator may step with each."""
+        """Always 0: every picture that was requested is shown, because a simulator may step with each."""
         return 0
 
     @property
@@ -156,7 +156,7 @@ class Stage:
         return applied
 
     async def picture(self, moment: float, due: float) -> av.VideoFrame:
-        """See `Show`. If it is late, the last one comes again.
+        """See `Show`. If the picture is late, the last one comes again.
 
         Raises:
             WorldError: the world has failed too often.
@@ -173,7 +173,7 @@ class Stage:
         return self._newest
 
     def close(self) -> None:
-        """See `Show`. The world's own end comes after the call that it is in."""
+        """See `Show`. The world is closed on its thread, once its current call has returned."""
         if self._painting is not None:
             self._painting.cancel()
         self._calls.put(None)
@@ -189,7 +189,7 @@ class Stage:
         return asyncio.wrap_future(done)
 
     def _begin(self, arguments: dict[str, Any]) -> Performance:
-        """Make the world, and start it. Runs on its thread, like everything below."""
+        """Make the world, and start it. Runs on the world's thread, like `_run`."""
         turn = self._source.turn
         if turn is not None:
             if not turn.acquire(timeout=_TURN_S):

@@ -44,7 +44,7 @@ class Archive:
     def begin(
         self, stream_id: str, account: str, *, size: tuple[int, int], fps: int, from_packets: bool
     ) -> StreamRecorder:
-        """Start recording a stream, ``from_packets`` that are sent or else from its pictures."""
+        """Start recording a stream: from the packets that are sent (``from_packets``), or else its pictures."""
         folder = self._storage.begin_recording(stream_id, account, size=size, started_at=self._wall_time())
         recording = StreamRecorder(
             stream_id,

@@ -102,7 +102,7 @@ class ArtifactWriter:
         self._events.append({"timestamp_ms": at_ms, "type": kind, **fields})
 
     def close(self, ended_ms: int) -> ArtifactSummary:
-        """Finish the files of a stream that ended ``ended_ms`` ms after its start."""
+        """Finish the files of a stream that ended ``ended_ms`` ms after its start, and return its figures."""
         self._close_films()
         if self._still is not None:
             self._still.to_image().save(private_file(self._folder / THUMBNAIL), "JPEG", quality=88)

@@ -41,7 +41,7 @@ class EncodedFilm:
         self._stream.time_base = self._stream.codec_context.time_base = _TICK
 
     def append(self, frame: av.VideoFrame, at_ms: int) -> None:
-        """Append ``frame``, yuv420p. Its ``pts`` is overwritten."""
+        """Append ``frame``, yuv420p, shown ``at_ms`` ms after the start. Its ``pts`` is overwritten."""
         if (frame.width, frame.height) != self._size:
             frame = self._scaler.reformat(frame, *self._size, "yuv420p", threads=1)
         self._last_ms = max(self._last_ms + 1, at_ms)
@@ -73,7 +73,7 @@ class SentFilm:
         self._stream.time_base = _TICK
 
     def append(self, data: bytes, at_ms: int, *, is_keyframe: bool) -> None:
-        """Append the packet ``data``."""
+        """Append the packet ``data``, shown ``at_ms`` ms after the start."""
         self._last_ms = max(self._last_ms + 1, at_ms)
         packet: Any = av.Packet(data)
         packet.pts = packet.dts = self._last_ms

@@ -19,7 +19,7 @@ _FOLDER: Final = 0o700
 
 
 def private_folder(path: Path) -> Path:
-    """Make the folder ``path`` if it is missing, and make it private.
+    """Create the folder ``path`` if it is missing, make it private, and return ``path``.
 
     Raises:
         OSError: it is a link or not a folder, or it belongs to somebody else.
@@ -31,7 +31,9 @@ def private_folder(path: Path) -> Path:
 
 
 def private_file(path: Path) -> Path:
-    """Make the empty file ``path`` if it is missing, and make it private; opening it for writing keeps its mode.
+    """Create the empty file ``path`` if it is missing, make it private, and return ``path``.
+
+    Opening it for writing keeps its mode.
 
     Raises:
         OSError: it is a link or not a file, or it belongs to somebody else.
@@ -43,8 +45,9 @@ def private_file(path: Path) -> Path:
 
 
 def keep_private(path: Path) -> None:
-    """Make the file or folder at ``path`` private, if it exists. Does not open it: SQLite would lose its lock on
-    it.
+    """Make the file or folder at ``path`` private, if it exists.
+
+    Does not open it: SQLite would lose its lock on it.
 
     Raises:
         OSError: it is a link, a second name of a file, or neither a file nor a folder, or it belongs to somebody

@@ -3,10 +3,10 @@
     DIR/state.sqlite3
     DIR/streams/{stream_id}/video.mp4, events.jsonl, thumbnail.jpg, preview.mp4
 
-Only their owner can read them, even in a folder that others can read. Without a folder, the state is in memory
-and the files are in a temporary folder, and `close` removes both. Any thread may call. Opening the folder of an
-emulator that died cleans up unfinished work: the recording of a live stream is dropped, and a job starts over (it
-runs `RUNS` times at most).
+Only the owner can read these files, even in a folder that others can read. Without a folder, the state is in
+memory and the files are in a temporary folder, and `close` removes both. Any thread may call. Opening the folder
+of an emulator that died cleans up unfinished work: the recording of a live stream is dropped, and a job starts
+over (it runs `RUNS` times at most).
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ CREATE INDEX jobs_by_status ON jobs (status, number);
 
 @attrs.frozen(kw_only=True)
 class StreamRecord:
-    """One stream, running or recorded. Times are s since 1970."""
+    """One stream, running or recorded. Times are in s since 1970."""
 
     stream_id: str
     width: int
@@ -70,7 +70,7 @@ class StreamRecord:
 
 @attrs.frozen(kw_only=True)
 class Job:
-    """One simulation job. Times are s since 1970."""
+    """One simulation job. Times are in s since 1970."""
 
     job_id: str
     account: str
@@ -149,7 +149,7 @@ class Storage:
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def secret(self, name: str, make: str | None = None) -> str:
-        """Return the secret called ``name``. The first call sets it to ``make``, or 32 random bytes in hex."""
+        """Return the secret called ``name``. The first call sets it to ``make``, or to 32 random bytes in hex."""
         with self._lock:
             self._db.execute(
                 "INSERT OR IGNORE INTO secrets VALUES (?, ?)",
@@ -161,7 +161,7 @@ class Storage:
     # Used hours (`odyssey_proto.emulator._accounts.service.Ledger`)
 
     def get(self, used: tuple[str, str], default: float, /) -> float:
-        """Return the video that an account has used in a month, in s."""
+        """Return how many s of video an account has used in a month; ``default`` if none is noted."""
         found = self._one("SELECT seconds FROM usage WHERE account = ? AND month = ?", *used)
         return default if found is None else float(found["seconds"])
 
@@ -206,7 +206,7 @@ class Storage:
         shutil.rmtree(self.folder_of(stream_id), ignore_errors=True)
 
     def recording(self, account: str, stream_id: str) -> StreamRecord | None:
-        """Return a stream of ``account``, or None."""
+        """Return a stream of ``account``; None if the account has no such stream."""
         found = self._one(
             f"SELECT {_STREAM_COLUMNS} FROM recordings WHERE stream_id = ? AND account = ?",  # noqa: S608  # column names
             *(stream_id, account),
@@ -244,7 +244,7 @@ class Storage:
         return job
 
     def job(self, job_id: str) -> Job | None:
-        """Return a job of any account, or None."""
+        """Return a job of any account; None if there is no such job."""
         found = self._one(f"SELECT {_JOB_COLUMNS} FROM jobs WHERE job_id = ?", job_id)  # noqa: S608  # column names
         return None if found is None else Job(**found)
 
@@ -270,7 +270,7 @@ class Storage:
         return found
 
     def seconds_before(self, job: Job) -> float:
-        """Return the total length of video of the jobs before ``job`` that are not done, in s."""
+        """Return the total length of video, in s, of the jobs before ``job`` that are not done."""
         (found,) = self._row(
             f"SELECT total(length_s) FROM jobs WHERE number < ? AND status IN {ACTIVE}",  # noqa: S608  # constants
             job.number,
@@ -278,7 +278,7 @@ class Storage:
         return float(found)
 
     def take_job(self, *, now: float, region: str | None, but: Sequence[str] = ()) -> tuple[Job, str] | None:
-        """Dispatch the oldest pending job that is not one of ``but``, and return it with its request."""
+        """Dispatch the oldest pending job not in ``but``. Return it with its request; None if there is none."""
         marks = ", ".join("?" for _ in but)
         with self._transaction():
             found = self._one(

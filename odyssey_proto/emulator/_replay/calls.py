@@ -26,13 +26,14 @@ _NOT_REPLAYED: Final = (
     "/signaling",
     "/telemetry",
 )
-"""The calls with answers of the emulator's own: they contain its tokens and addresses."""
+"""Calls that the emulator answers itself, by the start of the path: the answers contain its own tokens and
+addresses."""
 
 
 class RecordedCalls:
     """Answers calls as recorded, in order; the last answer is repeated.
 
-    A request for a session is only answered from here if it was refused.
+    A request for a session is answered from the cassette only if the recorded one was refused.
     """
 
     def __init__(self, tape: Tape) -> None:
@@ -47,7 +48,7 @@ class RecordedCalls:
                 self._answers.setdefault(key, collections.deque()).append(call)
 
     def answer(self, request: web.Request) -> web.Response | None:
-        """Return the answer of the cassette, or None if the emulator answers by itself."""
+        """Return the answer of the cassette, or None if the emulator is to answer itself."""
         if (request.method, request.path) == _REQUESTED:
             return _response(self._refusals.popleft()) if self._refusals else None
         found = self._answers.get((request.method, request.path, tuple(sorted(request.query.items()))))

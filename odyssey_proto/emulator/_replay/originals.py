@@ -1,8 +1,8 @@
 """Sending pictures of a cassette as they were encoded, and re-encoding them if that is not possible.
 
 A client that has lost packets, or has just reconnected, requests a keyframe, which the cassette may not have at
-that point; or it takes another codec. From there to the next keyframe of the cassette, this machine encodes the
-pictures.
+that point: from there to the next keyframe of the cassette, this machine encodes the pictures. If the client takes
+another codec, this machine encodes all of them.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Original", "Originals"]
 
-_MOST: int = 16  # pictures that wait for the encoder; there is one at a time
+_MOST: int = 16  # originals that are kept; usually one picture at a time waits for the encoder
 
 
 @attrs.frozen(eq=False)
@@ -37,19 +37,19 @@ class Original:
 
 
 class Originals:
-    """The originals of the pictures that an encoder is about to get, by their time."""
+    """The originals of the pictures that an encoder is about to get, by their timestamps."""
 
     def __init__(self) -> None:
         self._waiting: dict[int, Original] = {}
 
     def note(self, pts: int, original: Original) -> None:
-        """Note the original of the picture with the time ``pts``."""
+        """Note the original of the picture with the timestamp ``pts``."""
         self._waiting[pts] = original
         while len(self._waiting) > _MOST:
             del self._waiting[next(iter(self._waiting))]
 
     def take(self, pts: int | None) -> Original | None:
-        """Return the original of a picture, once."""
+        """Return the original of the picture with the timestamp ``pts``, and forget it; None if there is none."""
         return None if pts is None else self._waiting.pop(pts, None)
 
     def encoders(self) -> dict[str, Callable[[Callable[[av.Packet[Any]], None]], Any]]:
@@ -67,10 +67,10 @@ class _Chain:
         self._originals = originals
         self._codec = codec
         self._latest: int | None = None
-        """The number of the latest picture, if its original was sent."""
+        """The number of the latest picture, if its original was sent; else None."""
 
     def next(self, frame: Frame, force_keyframe: bool) -> tuple[Original | None, bool]:
-        """Return the original to send; or None, and whether a keyframe has to be encoded."""
+        """Return the original to send, or None, and whether ``frame`` is to be encoded as a keyframe instead."""
         original = self._originals.take(frame.pts)
         if original is not None and original.codec == self._codec:
             follows = self._latest is not None and original.number == self._latest + 1 and not force_keyframe

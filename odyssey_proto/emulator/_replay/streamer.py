@@ -1,8 +1,9 @@
 """A streamer that repeats the recorded behaviour of the service when the client repeats its requests.
 
-It follows the plan of the tape. At a recorded request, it waits until the client makes it: for a start without
-limit, for others as long as a client tolerates without video. If a request comes early, the pictures before it are
-sent at once; if one does not come, it is skipped, with its answer.
+It follows the plan of the tape. At a recorded request, it waits until the client makes it: without limit if no
+stream runs, else as long as a client tolerates a lack of video. If a start or an update comes early, everything
+recorded before it is sent at once; an early end ends the stream at once. A request that does not come is skipped,
+with its answer.
 """
 
 from __future__ import annotations
@@ -42,14 +43,14 @@ log = logging.getLogger("odyssey_proto.emulator.streamer")
 _ASKS_WITHIN_S: Final = 5.0  # for a recorded request that does not come; without video, a client would leave
 _LEAST_PAUSE_S: Final = 0.002  # between two pictures, so that no buffer on the way overflows
 _FASTEST: Final = 50.0  # times real time; more means as fast as possible
-_APART_S: Final = 0.2  # from the time of a picture by the service's clock to that of its arrival
+_APART_S: Final = 0.2  # at most, between a picture's time by the service's clock and its arrival
 _ROOM_WITHIN_S: Final = 1.0  # for a picture, while no client is connected
 _TAKEN_WITHIN_S: Final = 10.0  # the same, while one is: the encoder of a busy machine may be late
 _SETTLED_AFTER_S: Final = 0.1  # for the pictures on their way: encoding, sending, decoding
 
 
 class ReplayStreamer(Streamer):
-    """Serves one session from a tape, from its beginning."""
+    """Serves one session from a tape, from the tape's beginning."""
 
     def __init__(self, *args: Any, tape: Tape, pace: float, **parts: Any) -> None:
         self._tape = tape
@@ -108,7 +109,7 @@ class ReplayStreamer(Streamer):
     # The plan
 
     async def _follow(self, item: Item) -> None:
-        """Repeat a recorded step, and continue with the next; or stay, if a request was answered instead."""
+        """Repeat a recorded step, and continue with the next; or stay at it, if a request was answered instead."""
         if isinstance(item, Cue):
             await self._await(item)
             return
@@ -124,7 +125,7 @@ class ReplayStreamer(Streamer):
                 await self._close(item)
 
     async def _until(self, at_ms: float) -> bool:
-        """Wait until it is time; return False if a request was answered meanwhile, which may change the place."""
+        """Wait until it is time; return False if a request was answered instead, which may change the place."""
         due = self._here_zero + (at_ms - self._tape_zero) / 1000 / self._pace
         while True:
             if self._asked:
@@ -146,7 +147,7 @@ class ReplayStreamer(Streamer):
         self._tape_zero, self._here_zero = at_ms, time.monotonic()
 
     async def _await(self, cue: Cue) -> None:
-        """Wait for the request that came here."""
+        """Wait for the request that was recorded here; skip it if it does not come in time."""
         while not self._asked:
             self._news.clear()
             try:
@@ -176,7 +177,7 @@ class ReplayStreamer(Streamer):
         return ahead is not None and ahead[1].request == _kind(request)
 
     def _ahead(self, request: Request) -> tuple[int, Cue] | None:
-        """Return the next request of its kind in the same stream, and its place."""
+        """Return the place and the cue of the next ``request`` in the same stream; None if there is none."""
         for place, cue in self._tape.cues_from(self._place):
             if cue.request == request:
                 return place, cue
@@ -285,7 +286,7 @@ class ReplayStreamer(Streamer):
             if stream_id is not None:
                 self._notebook.stream_ended(self._session.id, reason)
                 await self._send_last_pictures()
-        finally:  # also if `close` cancels this
+        finally:  # even if `close` cancels this
             if broadcast is not None:
                 await self._broadcasts.end(self._broadcast_name)
 
@@ -372,7 +373,7 @@ class ReplayStreamer(Streamer):
     def _moment(self, picture: Picture) -> float:
         """Return the time of a picture here: by the service's clock, unless that disagrees with its arrival.
 
-        It always grows: an encoder, and a file of HLS, take no picture that is not later than the one before.
+        It always grows: neither an encoder nor an HLS file takes a picture that is not later than the one before.
         """
         now = max(time.monotonic(), self._shown_at + 2 / CLOCK_RATE_HZ)
         if self._media_zero is not None:

@@ -1,6 +1,7 @@
 """A live cassette as a plan: the actions of the service, and the client's requests that they waited for.
 
-It is read once, without its payloads; frames are read from the file when they are needed. It sends nothing.
+The cassette is read once, without its frames, which are read from the file when they are needed. This module sends
+nothing.
 """
 
 from __future__ import annotations
@@ -59,7 +60,7 @@ class Said:
     text: str
     by_signaling: bool
     answers: Cue | None = None
-    """The request that it answers."""
+    """The request that it answers; None if it answers none."""
 
 
 @attrs.frozen(eq=False)
@@ -147,11 +148,11 @@ class Tape:
 
     @property
     def codec(self) -> str:
-        """The codec of its first picture: ``h264`` or ``vp8``; the former if there is none."""
+        """The codec of its first picture: ``h264`` or ``vp8``; ``h264`` if there is none."""
         return next((item.codec for item in self.items if isinstance(item, Picture)), "h264")
 
     def data(self, picture: Picture) -> bytes:
-        """Return an encoded picture."""
+        """Return the encoded data of a picture."""
         return self._payload(picture.record)
 
     def close(self) -> None:
@@ -216,7 +217,7 @@ def _picture(record: cassette.CassetteRecord, number: int) -> Picture:
 
 
 def _pair(items: tuple[Item, ...]) -> None:
-    """Find the answer to each request: the first that is one, and belongs to no earlier request."""
+    """Find the answer to each request: the first message that can answer it, and answers no earlier request."""
     waiting: dict[Request, collections.deque[tuple[int, Cue]]] = {
         request: collections.deque() for request in _ANSWERS
     }

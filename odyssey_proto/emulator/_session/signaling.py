@@ -1,7 +1,8 @@
 """Signaling: the WebSocket between a client and its streamer (spec/behaviour.md#handshake).
 
 It carries offers, answers and candidates, and takes keepalives as signs of life. A second connection to the same
-session replaces the first, and a client may connect again after a loss (spec/behaviour.md#rejoining).
+session replaces the first, or stands beside it if the settings say so. A client may connect again after a loss
+(spec/behaviour.md#rejoining).
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class _RunningStream:
     camera: Camera
     began_at: float
     longest: float
-    """Length at which it is cut off, in s."""
+    """Length at which the stream is cut off, in s."""
     cut_reason: str
     recording: StreamRecorder | None = None
 
@@ -133,7 +133,7 @@ class Streamer:
     async def join(self, link: ClientLink) -> StreamerPeer | None:
         """Return a peer connection for a client that has just connected; close the earlier one, or keep both.
 
-        Return None if the session has ended meanwhile, or another client has connected.
+        Return None if the session has ended or another client has connected in the meantime.
         """
         (earlier, self._peer), (earlier_link, self._link) = (self._peer, None), (self._link, link)
         self._user_agent = link.user_agent
@@ -175,7 +175,7 @@ class Streamer:
     def leave(self, link: ClientLink) -> None:
         """Forget a lost signaling connection; media continues until the session is cleared.
 
-        Beside another one, its peer connection ends with it.
+        If it was kept beside a newer one, its peer connection ends with it.
         """
         if self._link is link:
             self._link = None
@@ -187,13 +187,13 @@ class Streamer:
             ending.add_done_callback(self._leaving.discard)
 
     def ask(self, request: _Request) -> None:
-        """Queue a request of the client."""
+        """Queue a request from the client."""
         if not isinstance(request, InteractiveStreamEnd):
             self._notebook.asked(request.prompt)
         self._requests.put_nowait(request)
 
     async def close(self, reason: str | None) -> None:
-        """Free everything. The client gets an error with ``reason`` over signaling, or a normal close if None."""
+        """Free everything. The client gets an error with ``reason`` over signaling; with None, a normal close."""
         self._closed = True
         self._work.cancel()
         # Concurrently: a client that is gone would not answer the close, and each of these may wait.
@@ -297,7 +297,7 @@ class Streamer:
     async def _start(self, request: InteractiveStreamStart) -> None:
         if not await self._goes_on("stream start"):
             return
-        await self._until_ended()  # what it says last belongs to the stream before
+        await self._until_ended()  # the last messages of the previous stream go out first
         if self._refused(self._start_objections(request)):
             return
         try:
@@ -374,7 +374,7 @@ class Streamer:
     async def _end(self) -> None:
         if not await self._goes_on("stream end"):
             return
-        # Also without a stream: an error would not answer a client that waits (spec/behaviour.md#ending).
+        # Even without a stream: an error would not answer a client that waits (spec/behaviour.md#ending).
         await self._cut("requested")
         self._send_message(StreamEnded())
 
@@ -459,7 +459,7 @@ class Streamer:
             stream.recording.take_packet(packet, track.moment(packet.pts))
 
     async def _cut(self, reason: str = "session_ended", *messages: Any) -> None:
-        """End the stream, if there is one, and send ``messages`` then. Wait for the end, even if it began earlier.
+        """End the stream, if there is one, and then send ``messages``. Wait for the end, even if it began earlier.
 
         An end that has begun is completed even if the caller is cancelled.
         """
@@ -482,18 +482,18 @@ class Streamer:
             if filming is not None:
                 await asyncio.wait([filming])
             await self._send_last_pictures()
-        finally:  # also if the emulator stops before
+        finally:  # even if the emulator stops first
             stream.world.close()
         await self._broadcasts.end(stream.id)
         if stream.recording is not None:
             stream.recording.end(reason)
-            # So that the recording is ready once the client learns of the end.
+            # So that the recording is ready by the time the client learns of the end.
             await asyncio.wait([stream.recording.finished], timeout=_RECORDED_WITHIN_S)
         for message in messages:
             self._send_message(message)
 
     async def _send_last_pictures(self) -> None:
-        """Send the pictures that encoders hold, which a client would take for those of its next stream."""
+        """Wait until the encoders' pictures are sent: later, a client would take them for the next stream's."""
         tracks = [self._track, *(track for _, track in self._beside.values())]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SENT_WITHIN_S):

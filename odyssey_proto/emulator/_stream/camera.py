@@ -46,11 +46,11 @@ class Scenery(Protocol):
 
 
 class Audience(Protocol):
-    """The spectators of a stream, without the client that started it."""
+    """The spectators of a stream, not counting the client that started it."""
 
     @property
     def is_watched(self) -> bool:
-        """Whether there are any."""
+        """Whether there are any spectators."""
         ...
 
     def show(self, picture: av.VideoFrame, at: float) -> None:
@@ -59,7 +59,7 @@ class Audience(Protocol):
 
 
 class PictureTrack(MediaStreamTrack):
-    """A video track that holds one picture, until the encoder takes it."""
+    """A video track that holds one picture until the encoder takes it."""
 
     kind = "video"
 
@@ -73,7 +73,7 @@ class PictureTrack(MediaStreamTrack):
 
     @property
     def has_room(self) -> bool:
-        """Whether the last picture was taken."""
+        """Whether the track holds no picture, so that it can take one."""
         return self._picture is None
 
     def show(self, picture: av.VideoFrame, at: float) -> None:
@@ -88,7 +88,7 @@ class PictureTrack(MediaStreamTrack):
         return self._epoch + pts / CLOCK_RATE_HZ
 
     async def recv(self) -> av.VideoFrame:
-        """Wait for the next picture."""
+        """Wait for the next picture and return it."""
         self._idle.set()
         while self.readyState == "live" and self._picture is None:
             self._arrived.clear()
@@ -133,16 +133,16 @@ class Camera:
         self._number = 0
         self._begins = True
         self.track: PictureTrack | None = None
-        """Track that gets the pictures; with None, only the audience gets them."""
+        """Track that gets the pictures; if it is None, only `others` and the audience get them."""
         self.others: tuple[PictureTrack, ...] = ()
-        """Further tracks, which get what `track` does."""
+        """Further tracks that get the pictures."""
         self.audience: Audience | None = None
-        """The spectators. While there are any, the camera does not wait for the track."""
+        """The spectators, or None. While there are any, they get every picture, even if no track has room."""
         self.viewer: Callable[[av.VideoFrame, float], None] | None = None
-        """Called with each picture that is handed over and its time (`time.monotonic`, in s). It must not block,
+        """Called with each picture that is handed over, and its time (`time.monotonic`, in s). It must not block,
         and must copy the pictures that it keeps."""
         self.on_failure: Callable[[Exception], Awaitable[None]] | None = None
-        """Called, instead of continuing, if the scenery fails to return a picture."""
+        """Called with the exception if the scenery fails to return a picture; filming then ends."""
 
     def roll(self) -> None:
         """Start filming."""
@@ -151,7 +151,7 @@ class Camera:
     def cut(self) -> asyncio.Task[None] | None:
         """Stop filming, and return the task that then ends; None if there is none, or if it is the current one.
 
-        No picture is handed over once it has ended.
+        No picture is handed over once that task has ended.
         """
         task, self._task = self._task, None
         if task is None or task is asyncio.current_task():

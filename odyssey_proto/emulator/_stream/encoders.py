@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 __all__ = ["CLOCK_RATE_HZ", "NO_LIMIT", "KeepsRate", "fits", "has_size"]
 
 CLOCK_RATE_HZ: Final = 90_000
-"""RTP timestamps of video per s."""
+"""Clock rate of the RTP timestamps of video, in Hz."""
 NO_LIMIT: Final = 1 << 20
-"""Pictures from one keyframe to the next, if only requests bring one."""
+"""Keyframe interval, in pictures, so long that in effect only requests bring a keyframe."""
 
 
 def has_size(context: Any, frame: av.VideoFrame) -> bool:
-    """Return whether an open encoder is for pictures of this size."""
+    """Return whether an open encoder is for pictures of the size of ``frame``."""
     return (frame.width, frame.height) == (context.width, context.height)
 
 

@@ -1,6 +1,6 @@
-"""Film grain: noise that no encoder can predict, so that a stream needs as many bits as those of a real model.
+"""Film grain: noise that no encoder can predict, so that a stream needs as many bits as one from a real model.
 
-The built-in worlds are smooth, and hardly need 2 Mbit/s.
+The built-in worlds are smooth: their streams hardly need 2 Mbit/s.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from numpy.random import default_rng
 __all__ = ["Grain"]
 
 _SPARE: Final = 64
-"""By how much the noise is larger than a picture, in px: each picture gets another part of it."""
+"""By how many px the noise is wider and higher than a picture: each picture gets a different part of it."""
 
 
 class Grain:
     """Grain for the pictures of one stream.
 
     Args:
-        strength: the most by which the brightness of a pixel changes, in levels of 256.
+        strength: the largest value of the noise, in levels of brightness out of 256.
         seed: the same seed gives the same grain at the same moment.
     """
 

@@ -1,7 +1,7 @@
 """The H.264 encoders of a stream: aiortc's, but faster and with a callback for each packet.
 
-Profile and packets are those of aiortc. `StreamEncoder` also has the bit rate of aiortc, and follows what
-the receiver requests; `RatedEncoder` keeps to the rate that it is given.
+Profile and packets are those of aiortc. `StreamEncoder` also has the bit rate of aiortc, and follows the
+receiver's estimates (REMB); `RatedEncoder` keeps to the rate that it is given.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _RATED_OPTIONS: Final = {"preset": "ultrafast", "tune": "zerolatency", "threads"
 
 
 class StreamEncoder(H264Encoder):
-    """Encodes the pictures of one peer connection, on a worker of the loop.
+    """Encodes the pictures of one peer connection, on a worker thread of the loop.
 
     A frame whose ``pict_type`` is I becomes a keyframe.
     """
@@ -77,8 +77,8 @@ class StreamEncoder(H264Encoder):
 class RatedEncoder(KeepsRate, StreamEncoder):
     """Keeps to a rate, which may change between any two pictures without a keyframe.
 
-    x264 changes the rate of an open encoder only if that is constant, and only below the rate that it was opened
-    with. What it may reserve for a keyframe is fixed when it is opened, too.
+    x264 can change the rate of an open encoder only if that encoder works at a constant rate, and only up to the
+    rate that it was opened with. The reserve for a keyframe is also fixed when the encoder is opened.
     """
 
     def __init__(self, on_packet: Callable[[av.Packet[Any]], None], rate: BitRate, fps: int) -> None:

@@ -1,4 +1,4 @@
-"""Header extensions of finished RTP packets: their values are replaced in place (RFC 8285)."""
+"""Header extensions of finished RTP packets, whose values are replaced (RFC 8285)."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ if TYPE_CHECKING:
 
 __all__ = ["rewritten"]
 
-_FIXED: Final = 12  # bytes of a header without sources and extensions
+_FIXED: Final = 12  # bytes of a header without contributing sources and extensions
 _ONE_BYTE: Final = b"\xbe\xde"
 _END: Final = 15
 
 
 def rewritten(packet: bytes, values: Mapping[int, bytes]) -> bytes:
-    """Return ``packet`` with ``values`` for those of its extensions, by id, that have the same length.
+    """Return ``packet`` with new ``values``, by id, for its header extensions whose length stays the same.
 
-    Only the form with one byte for id and length is known, which aiortc writes.
+    Only the one-byte form, which aiortc writes, is supported; any other packet is returned unchanged.
     """
     place = _FIXED + 4 * (packet[0] & 0x0F)
     if not packet[0] & 0x10 or packet[place : place + 2] != _ONE_BYTE:

@@ -1,8 +1,9 @@
 """The packets that a sender has sent lately, so that it can retransmit lost ones as streamers do.
 
-aiortc keeps 128 packets, a third of a second at 4 Mbit/s, and retransmits one as often as it is requested. This
-keeps a second of them, and retransmits none twice within a round trip: a packet requested again so soon is still
-under way, and would only displace others. In a stream of a given rate, retransmissions are limited to that rate.
+aiortc keeps 128 packets, a third of a second at 4 Mbit/s, and retransmits a packet as often as it is requested.
+This module keeps a second of them, and retransmits none twice within a round trip: a packet requested again so
+soon is still under way, and would only displace others. In a stream of a given rate, retransmissions are limited
+to that rate.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ __all__ = ["SentPackets", "keep_sent"]
 
 _KEPT_S: Final = 1.0
 _COUNTED_FOR_S: Final = 0.5
-"""Time over which retransmissions are counted."""
-_HISTORY: Final = "_RTCRtpSender__rtp_history"  # aiortc has no public way
+"""Time over which retransmissions are counted, in s."""
+_HISTORY: Final = "_RTCRtpSender__rtp_history"  # aiortc has no public API for these
 _RETRANSMIT: Final = "_retransmit"
 _ROUND_TRIP: Final = "_RTCRtpSender__rtt"
 _ROUND_TRIP_S: Final = 0.01  # until it is measured
 
 
 class SentPackets(dict[int, Any]):
-    """The packets of one sender. It takes the place of aiortc's, which is a dict by number modulo 128."""
+    """The packets of one sender. Replaces aiortc's history, which is a dict by sequence number modulo 128."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -43,7 +44,7 @@ class SentPackets(dict[int, Any]):
         self.sending_again = False
         """Whether the packet that is being sent was sent before."""
         self.on_sending: Callable[[Any], None] = lambda _: None
-        """Called with each new packet before it is written."""
+        """Called with each new packet before it is serialised."""
 
     def __setitem__(self, place: int, packet: Any) -> None:
         """Keep a packet that is being sent."""
@@ -57,11 +58,11 @@ class SentPackets(dict[int, Any]):
             self._again.pop(oldest, None)
 
     def get(self, _: int, default: Any = None) -> Any:
-        """Return the packet that `may_send` was asked about last."""
+        """Return the packet that `may_send` allowed last."""
         return self._sent.get(self._wanted, (0.0, default))[1]
 
     def may_send(self, number: int, round_trip_s: float) -> bool:
-        """Return whether to retransmit packet ``number``; if so, it counts as sent."""
+        """Return whether to retransmit packet ``number``; if so, it counts as retransmitted."""
         now = self._now()
         if number not in self._sent or now - self._again.get(number, float("-inf")) < round_trip_s:
             return False
@@ -78,7 +79,8 @@ class SentPackets(dict[int, Any]):
 def keep_sent(sender: RTCRtpSender, guess_s: Callable[[], float | None] = lambda: None) -> SentPackets:
     """Make ``sender``, which has sent nothing yet, keep its packets for a second, and return them.
 
-    Until the first report, which takes a second or two, ``guess_s`` returns the round trip, in s, or None.
+    Until the first report, which takes a second or two, the round trip is what ``guess_s`` returns, in s, or a
+    default if that is None.
     """
     sent = SentPackets()
     send_again: Any = sender._retransmit

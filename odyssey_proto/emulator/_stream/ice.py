@@ -1,7 +1,7 @@
-"""The ICE address of the emulator: the one at which the client reached it, and no other.
+"""The ICE address of the emulator: only the one at which the client reached the emulator.
 
-aiortc gathers on every interface except loopback. This module makes a single connection bind one address, and
-leaves aiortc and aioice unchanged for the rest of the process.
+aiortc gathers candidates on every interface except loopback. This module makes a single connection bind one
+address, and leaves aiortc and aioice unchanged for the rest of the process.
 """
 
 from __future__ import annotations

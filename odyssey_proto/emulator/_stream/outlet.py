@@ -1,7 +1,8 @@
 """The outlet for the packets of a paced stream from one peer connection.
 
-It puts a `Pacer` in front of a sender of aiortc, writes the time of sending into each packet as it leaves, and
-with congestion control its number, too; reports of the receiver go to the `RateController`.
+It puts a `Pacer` in front of a sender of aiortc, and writes the time of sending into each packet as it leaves.
+With congestion control, it also writes the packet's number, and passes the receiver's reports to the
+`RateController`.
 """
 
 from __future__ import annotations
@@ -30,14 +31,16 @@ if TYPE_CHECKING:
 __all__ = ["Outlet"]
 
 _PART_OF_PERIOD: Final = 0.8
-"""Part of the time between two pictures in which one leaves."""
+"""Share of the time between two pictures within which the packets of one leave."""
 _PACING_S: Final = 0.001
-"""The shortest sleep. Packets due meanwhile leave together."""
+"""The shortest sleep, in s. Packets due meanwhile leave together."""
 _SEND_TIME: Final = "http://www.webrtc.org/experiments/rtp-hdrext/abs-send-time"
 
 
 class Outlet:
-    """Sends the packets of ``transceiver``, whose answer was taken and which has sent nothing yet, until `close`.
+    """Sends the packets of ``transceiver`` until `close`.
+
+    To be created once the answer has been applied, and before anything is sent.
 
     Args:
         transceiver: one that sends video, on a transport without other media.
@@ -74,7 +77,7 @@ class Outlet:
         self._transport._handle_rtcp_data = listen
 
     async def close(self) -> None:
-        """Send nothing more."""
+        """Stop sending media, and drop the packets that wait."""
         self._work.cancel()
         await asyncio.gather(self._work, return_exceptions=True)
 

@@ -1,7 +1,7 @@
 """When the packets of a stream may leave: spread over the time until the next picture, as real senders do.
 
-A picture of 40 packets that leaves at once fills the queue of a slow link, which then drops the end of it. This
-only decides. It has no socket and no clock: the time is an argument, in s.
+A picture of 40 packets that leaves at once fills the queue of a slow link, which then drops the picture's
+end. This module only decides. It has no socket and no clock: the time is an argument, in s.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ if TYPE_CHECKING:
 __all__ = ["Pacer"]
 
 _HASTE: Final = 2.5
-"""Speed of sending over the bit rate of the stream, so that a keyframe is not late."""
+"""Speed of sending, as a multiple of the bit rate of the stream, so that a keyframe is not late."""
 
 
 class Pacer:
     """The packets that wait to be sent: retransmissions first, then the others, each in order.
 
-    They leave at 2.5 times the bit rate, or faster if they would wait longer than they may.
+    They leave at 2.5 times the bit rate, or faster if they would otherwise wait too long.
 
     Args:
         bits_per_s: returns the bit rate of the stream.
@@ -35,7 +35,7 @@ class Pacer:
         self._first: collections.deque[bytes] = collections.deque()
         self._waiting = 0  # bits
         self._owed = 0.0  # bits that have left too early: the next packet leaves when there are none
-        self._speed = 0.0  # bits per s; it never falls while packets wait, or the oldest would wait too long
+        self._speed = 0.0  # bits per s; it must not fall while packets wait, or the oldest would wait too long
         self._now = 0.0
 
     def put(self, packet: bytes, now: float, *, again: bool = False) -> None:

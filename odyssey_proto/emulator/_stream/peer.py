@@ -1,6 +1,6 @@
-"""The streamer's end of one peer connection: it offers, opens both data channels, and sends one video track.
+"""The streamer's end of one peer connection: it makes the offer, opens both data channels and sends a video track.
 
-It knows neither the meaning of the messages nor the content of the pictures.
+This module knows neither the meaning of the messages nor the content of the pictures.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ _ENCODERS: Final[Mapping[str, EncoderMaker]] = {"video/H264": StreamEncoder}
 class StreamerPeer:
     """One peer connection, from its offer to `close`. Runs on the loop's thread.
 
-    ``outbox`` holds the texts still to send, until ``streamerToClient`` is open on this side. ``on_packet`` is
-    called with each H.264 packet that is sent, on a worker of the loop. With a ``rate``, the stream of ``fps``
-    pictures per second has this rate, and its packets are spread over time. ``encoders`` replaces the makers of
-    encoders, by MIME types; they get ``on_packet``.
+    ``outbox`` holds the texts still to be sent, until ``streamerToClient`` is open on this side. ``on_packet`` is
+    called with each H.264 packet that is sent, on a worker thread of the loop. With a ``rate``, the stream of
+    ``fps`` pictures per second has this rate, and its packets are spread over time. ``encoders`` replaces the
+    functions that make encoders, by MIME type; each is called with ``on_packet``.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class StreamerPeer:
         return self._sends_h264
 
     async def offer(self, address: str) -> tuple[str, list[IceCandidate]]:
-        """Return the complete SDP, and its candidates again for clients that expect them one by one.
+        """Return the complete SDP of the offer, and its candidates again for clients that expect them one by one.
 
         The candidates use only ``address`` of this machine.
         """
@@ -141,7 +141,7 @@ class StreamerPeer:
         """
         try:
             await self._pc.setRemoteDescription(RTCSessionDescription(sdp, "answer"))
-        except Exception as exc:  # aiortc's parser raises anything
+        except Exception as exc:  # aiortc's parser may raise anything
             raise MalformedMessageError(f"the answer is not valid: {type(exc).__name__}") from exc
         self._answered = True
         self._choose_encoder()
@@ -156,7 +156,7 @@ class StreamerPeer:
         kind = codecs[0].mimeType if codecs else ""
         self._sends_h264 = kind == "video/H264"
         if kind in self._encoders:
-            # aiortc creates its own at the first picture unless this private attribute is set.
+            # aiortc creates its own encoder at the first picture unless this private attribute is set.
             setattr(transceiver.sender, "_RTCRtpSender__encoder", self._encoders[kind](self._on_packet))  # noqa: B010
 
     def _pace(self, answer: str) -> None:
@@ -171,7 +171,7 @@ class StreamerPeer:
         if not self._answered:
             self._early.append(candidate)
             return
-        # In the background, as a browser's ``*.local`` name takes a second to resolve, or never does.
+        # In the background, as a browser's ``*.local`` name may take a second to resolve, or never resolve.
         task = asyncio.get_running_loop().create_task(self._add(candidate))
         self._adding.add(task)
         task.add_done_callback(self._adding.discard)
@@ -185,7 +185,7 @@ class StreamerPeer:
             parsed = candidate_from_sdp(text)
             parsed.sdpMid, parsed.sdpMLineIndex = candidate.sdp_mid, candidate.sdp_mline_index
             await self._pc.addIceCandidate(parsed)
-        except Exception as exc:  # noqa: BLE001  # aiortc's parser and the resolver raise anything
+        except Exception as exc:  # noqa: BLE001  # aiortc's parser and the resolver may raise anything
             log.info("a candidate of the client was ignored: %s", type(exc).__name__)
 
     def send(self, text: str | bytes) -> None:
@@ -198,7 +198,7 @@ class StreamerPeer:
             message = self._outbox.popleft()
             try:
                 self._outgoing.send(message)
-            except ValueError:  # a fault or a cassette may have any
+            except ValueError:  # messages of a fault or a cassette may have any size
                 log.warning("a message of %d characters is larger than the client takes: left out", len(message))
 
     def close_channels(self) -> None:
@@ -238,7 +238,7 @@ def _rated(rate: BitRate, fps: int) -> Mapping[str, EncoderMaker]:
 
 
 def codec_preferences(codec: str) -> list[RTCRtpCodecCapability]:
-    """Return a video sender's capabilities for ``h264``, ``vp8`` or ``both``, in order of preference."""
+    """Return a video sender's capabilities for ``codec``, such as ``h264`` or ``vp8 first``, by preference."""
     found = RTCRtpSender.getCapabilities("video").codecs
     wanted = [capability for name in _MIME_TYPES[codec] for capability in found if capability.mimeType == name]
     return wanted + [capability for capability in found if capability.mimeType == "video/rtx"]

@@ -1,6 +1,6 @@
 """The bit rate of a stream: fixed, or following its receiver's reports on the link.
 
-This only decides. It has no socket, and its clock is an argument.
+This module only decides. It has no socket, and its clock is an argument.
 """
 
 from __future__ import annotations
@@ -20,37 +20,38 @@ if TYPE_CHECKING:
 __all__ = ["LEAST_BITS_PER_S", "BitRate", "FixedRate", "RateController", "rate_of"]
 
 LEAST_BITS_PER_S: Final = 300_000
-"""Minimum to which a stream with congestion control falls."""
+"""Lowest rate to which a stream with congestion control falls."""
 
 _RESERVES_S: Final = (0.15, 0.05)
-"""With a fixed rate, whose keyframes are as large as those of real senders, and with one that may fall."""
+"""Reserves for a keyframe, in s: with a fixed rate, so that keyframes are as large as those of real senders; and
+with a rate that may fall."""
 _START: Final = 0.5
 """Part of the maximum at which a stream begins."""
-_MODULUS: Final = 1 << 16  # of the numbers of packets
+_MODULUS: Final = 1 << 16  # of packet numbers
 _KEPT: Final = 8192  # packets that may still be reported; 5 s at 16 Mbit/s
-_REFERENCES: Final = 1 << 24  # of the times that reports count from
+_REFERENCES: Final = 1 << 24  # of the reference times of reports
 _PERIOD_S: Final = 0.2
-"""Time between two decisions, in which several pictures are sent."""
+"""Time between two decisions, during which several pictures are sent."""
 _WINDOW_S: Final = 0.5
 """Time over which arrivals are counted."""
 _LEAST_WINDOW_S: Final = 0.1
 _BASES: Final = 50
-"""Decisions, 10 s, over which the shortest transit is that of an empty queue."""
+"""Decisions (10 s) over which the shortest transit is taken as that of an empty queue."""
 _FULL_S: Final = 0.06
-"""Time in the queue from which a link is overused; ±20 ms of jitter stay below."""
+"""Time in the queue above which a link counts as overused; jitter of ±20 ms stays below it."""
 _EMPTY_S: Final = 0.03
 """Time in the queue below which the rate may rise."""
 _DRAINING: Final = 0.9
-"""Part of the queue of a period ago: if no more is left, the rate need not fall again."""
+"""Share of the queue of a period ago: if no more than this is left, the rate need not fall again."""
 _AFTER_OVERUSE: Final = (0.5, 0.85)
-"""Least and largest part of the arrival rate at which to send, so that the queue is empty after about a second."""
+"""Smallest and largest part of the arrival rate to send at, so that the queue is empty after about a second."""
 _LOSS: Final = 0.1
-"""Part of the packets up to which losses are not a sign of overuse."""
+"""Share of lost packets up to which losses are not a sign of overuse."""
 _COUNTED: Final = 50  # packets; among fewer, a loss proves little
 _RISE: Final = (1.25, 1.08)
-"""Growth in a second, before the first reduction and after it."""
+"""Growth factor per second, before the first reduction and after it."""
 _AHEAD: Final = 1.5
-"""Part of the arrival rate to which the rate rises: higher ones are untested."""
+"""Highest rate to which the rate may rise, as a multiple of the arrival rate: higher ones are untested."""
 
 
 class BitRate(Protocol):
@@ -67,7 +68,7 @@ class BitRate(Protocol):
         ...
 
     def take_estimate(self, bits_per_s: int, /) -> None:
-        """Take a receiver's estimate of its link (REMB)."""
+        """Take a receiver's estimate of its link (REMB), in bits per s."""
 
 
 class FixedRate:
@@ -83,7 +84,7 @@ class FixedRate:
 
 
 class RateController:
-    """A rate between 0.3 Mbit/s and ``most``, in bits per s.
+    """A rate between 0.3 Mbit/s and ``most`` (in bits per s).
 
     It follows the receiver's estimates (REMB), or its transport-wide reports as soon as there are any: it falls
     while packets queue or many are lost, and rises slowly otherwise.
@@ -100,8 +101,8 @@ class RateController:
         self._reference = 0
         self._reference_s = 0.0
         self._arrivals: collections.deque[tuple[float, int]] = collections.deque(maxlen=_KEPT)  # when, and bits
-        self._fates = [0, 0]  # packets that were lost, and that arrived
-        self._way_s = math.inf  # the shortest of this period, plus a constant
+        self._fates = [0, 0]  # numbers of lost packets and of packets that arrived
+        self._way_s = math.inf  # the shortest transit of this period, plus a constant
         self._ways: collections.deque[float] = collections.deque(maxlen=_BASES)
         self._queue_s = 0.0
         self._decided_at = 0.0
@@ -173,7 +174,7 @@ class RateController:
         return (sum(bits for _, bits in self._arrivals) - first) / span_s if span_s > _LEAST_WINDOW_S else 0.0
 
     def _loss(self) -> float:
-        """Return the share of lost packets, whenever enough are known; otherwise 0."""
+        """Return the share of lost packets and begin a new count; return 0 while too few are counted."""
         lost, arrived = self._fates
         if lost + arrived < _COUNTED:
             return 0.0
@@ -189,7 +190,7 @@ class RateController:
 
 
 def rate_of(bits_per_s: int | None, *, adapts: bool) -> BitRate | None:
-    """Return the rate of a new connection, fixed or adapting to the link; None for that of the library."""
+    """Return the rate of a new connection, fixed or adapting to the link; None leaves it to aiortc."""
     if bits_per_s is None:
         return None
     return RateController(bits_per_s) if adapts else FixedRate(bits_per_s)

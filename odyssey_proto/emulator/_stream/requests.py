@@ -1,6 +1,7 @@
-"""Which requests for a keyframe a sender answers: one in 0.3 s, as real senders do.
+"""Which requests for a keyframe a sender answers: at most one in 0.3 s, as real senders do.
 
-A keyframe takes the room of many pictures. A receiver that asks again before it can have arrived gets no other.
+A keyframe takes the room of many pictures. A receiver that asks again before the keyframe can have arrived gets no
+second one.
 Requests for lost packets are the job of `history`.
 """
 
@@ -20,7 +21,7 @@ _LEAST_S: Final = 0.3
 
 
 class KeyframeRequests:
-    """Called for each request; calls ``answer`` for those that are answered."""
+    """To be called for each request; calls ``answer`` for each one that is answered."""
 
     def __init__(self, answer: Callable[[], None], now: Callable[[], float] = time.monotonic) -> None:
         self._answer = answer
@@ -36,6 +37,6 @@ class KeyframeRequests:
 
 
 def answer_keyframe_requests(sender: RTCRtpSender, answer: Callable[[], None] | None = None) -> None:
-    """Make ``sender`` call ``answer``, or its own method, for the requests that are answered."""
+    """Make ``sender`` call ``answer``, or its own method if None, only for the requests that are answered."""
     anyone: Any = sender
     anyone._send_keyframe = KeyframeRequests(answer or sender._send_keyframe)

@@ -19,7 +19,7 @@ EXTENSION_ID: Final = 5
 """Number of the header extension in our offers; aiortc uses 1 to 3."""
 
 REFERENCE_S: Final = 0.064
-"""Unit of the times that reports count from, in s."""
+"""Unit of the reference times of reports, in s."""
 
 _FEEDBACK: Final = " transport-cc"
 _GRANTED: Final = (
@@ -47,7 +47,7 @@ class Report:
 
 
 def asked_for(sdp: str) -> str:
-    """Return an offer of video that also asks for transport-wide feedback."""
+    """Return the video offer ``sdp`` with added lines that ask for transport-wide feedback."""
     lines: list[str] = []
     for line in sdp.splitlines():
         lines.append(line)
@@ -90,13 +90,13 @@ def _report(body: bytes) -> Report | None:
                 at += struct.unpack_from("!h", body, place)[0] * _TICK_S
                 place += 2
             arrivals.append(at if symbol in (_SMALL, _LARGE) else None)
-    except (struct.error, IndexError):  # it ends too early
+    except (struct.error, IndexError):  # the report ends too early
         return None
-    return Report(first, reference >> 8, tuple(arrivals))  # below it is the number of the report
+    return Report(first, reference >> 8, tuple(arrivals))  # its low byte is the number of the report
 
 
 def _symbols(body: bytes, place: int, count: int) -> tuple[list[int], int]:
-    """Return the symbol of each packet, and where they end."""
+    """Return the symbol of each packet, and the place in ``body`` where the symbols end."""
     symbols: list[int] = []
     while len(symbols) < count:
         (chunk,) = struct.unpack_from("!H", body, place)

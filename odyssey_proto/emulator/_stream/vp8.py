@@ -1,6 +1,6 @@
 """The VP8 encoder of a stream with a bit rate: aiortc's goes no higher than 1.5 Mbit/s.
 
-A stream without one uses that of aiortc.
+A stream without a bit rate uses aiortc's encoder.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _OPTIONS: Final = {
 
 
 class RatedVp8Encoder(KeepsRate, Vp8Encoder):
-    """Keeps to a rate. A change by more than 15 % takes a new encoder, and so begins with a keyframe.
+    """Keeps to a rate. A change of more than 15 % needs a new encoder, and so begins with a keyframe.
 
     A frame whose ``pict_type`` is I becomes a keyframe.
     """
@@ -55,7 +55,7 @@ class RatedVp8Encoder(KeepsRate, Vp8Encoder):
             self._context = self._open(frame)
         frame.pict_type = PictureType.I if whole else PictureType.NONE
         pts, time_base = frame.pts, frame.time_base
-        # Evenly, whatever the pauses: libvpx would double the rate for a second if it saw that a picture was late.
+        # Even steps despite pauses: libvpx would double the rate for a second if it saw that a picture was late.
         frame.pts, frame.time_base = self._number, self._context.time_base
         self._number += 1
         packet: Any = av.Packet(b"".join(bytes(part) for part in self._context.encode(frame)))
@@ -73,7 +73,7 @@ class RatedVp8Encoder(KeepsRate, Vp8Encoder):
         context.framerate = fractions.Fraction(self._fps)
         context.time_base = fractions.Fraction(1, self._fps)
         context.gop_size, context.qmin, context.qmax = NO_LIMIT, 2, 56
-        context.thread_count = 1  # two of libvpx wait for each other without sleeping
+        context.thread_count = 1  # two threads of libvpx wait for each other without sleeping
         context.options = {
             **_OPTIONS,
             "minrate": str(rate),

@@ -1,8 +1,8 @@
 """Procedural worlds, which the emulator's streamer shows instead of a model's output.
 
-A world depends only on its seed, its image, and its prompts and their moments; the same give the same pictures. No
-network, no model, no clock: the time of a picture is an argument, and a prompt counts from that of the last
-picture.
+A world depends only on its seed, its image, and its prompts and their moments: if these are the same, so are the
+pictures. There is no network, no model and no clock: the time of a picture is an argument, and a prompt counts
+from the time of the last picture.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ LANDSCAPE = (1280, 704)
 
 
 class PaintedWorld:
-    """One world, created by its first prompt. Any thread may call; pictures are painted one at a time.
+    """One world, created by its first prompt. Any thread may use it; pictures are painted one at a time.
 
-    ``size`` is the width and height of its pictures in px; a portrait one swaps them.
+    ``size`` is the width and height of pictures in landscape, in px; ``portrait`` swaps them.
 
     Raises:
         ValueError: the image cannot be read.
@@ -54,12 +54,12 @@ class PaintedWorld:
         self._backdrop = None if image is None else read_image(image, (self.size[0] // 2, self.size[1] // 2))
         self._scene = first_scene(prompt, seed)
         if self._backdrop is not None:
-            self._scene = attrs.evolve(self._scene, cast=())  # the image shows them
+            self._scene = attrs.evolve(self._scene, cast=())  # the image shows the cast
         self._painting = Painting(self._scene, self.size, self._backdrop)
 
     @property
     def version(self) -> int:
-        """Number of prompts that have changed it."""
+        """Number of prompts that have changed the world."""
         return self._version
 
     @property

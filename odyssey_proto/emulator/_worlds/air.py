@@ -28,7 +28,7 @@ class Drift:
     """A tile of the picture's size that repeats in both directions."""
 
     def __init__(self, mask: Image.Image, colour: Colour, speed: tuple[float, float], sway: float = 0.0) -> None:
-        """Take coverage and colour of a tile, its speed to the right and down in px/s, and its sway in px."""
+        """Take the coverage and colour of a tile, its speed to the right and down in px/s, and its sway in px."""
         coverage = np.asarray(mask)
         self._rows, self._columns = np.nonzero(coverage)
         self._size = coverage.shape
@@ -39,7 +39,7 @@ class Drift:
         self._sway = sway
 
     def put(self, pixels: NDArray[np.uint8], moment: float) -> None:
-        """Draw it into ``pixels``, shape (H, W, 3), as at ``moment`` s."""
+        """Draw the drift as it is at ``moment`` s into ``pixels``, shape (H, W, 3)."""
         height, width = self._size
         right = round(self._speed[0] * moment + self._sway * math.sin(moment * 1.1))
         down = round(self._speed[1] * moment)
@@ -96,7 +96,7 @@ def drifts_of(scene: Scene, palette: Palette, size: tuple[int, int], rng: Genera
 
 
 def mist_of(scene: Scene, palette: Palette, size: tuple[int, int], rng: Generator) -> Strip | None:
-    """Return the mist in front of ``scene``, or None."""
+    """Return the mist in front of ``scene``, or None if there is no fog."""
     if scene.weather != "fog":
         return None
     width, height = size[0] * 2, size[1]

@@ -1,4 +1,4 @@
-"""Start images of streams: turns a data URL of any listed format and size into a backdrop."""
+"""Start images of streams: a data URL in any supported format becomes a backdrop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 __all__ = ["read_image"]
 
 _MOST_PIXELS: Final = 89_478_485
-"""Width × height of the largest image, in px: Pillow warns beyond it, and refuses twice as many."""
+"""Largest number of pixels of an image: Pillow warns above it, and refuses more than twice as many."""
 
 pillow_heif.register_heif_opener()  # HEIC and HEIF, which Pillow alone does not read
 
@@ -22,7 +22,7 @@ def read_image(data_url: str, size: tuple[int, int]) -> Image.Image:
     """Return the image in ``data_url``, scaled to cover ``size`` and cropped to its middle.
 
     Raises:
-        ValueError: it is not a data URL, or its image cannot be decoded.
+        ValueError: it is not a data URL, or its image cannot be decoded or is too large.
     """
     head, comma, content = data_url.partition(",")
     if not comma or not head.startswith("data:"):
@@ -42,7 +42,7 @@ def read_image(data_url: str, size: tuple[int, int]) -> Image.Image:
 
 
 def _fitted(raw: bytes, size: tuple[int, int]) -> Image.Image:
-    # Pillow also warns. Making that an error would change the filters of the whole process, in all its threads.
+    # Pillow only warns. Making that an error would change the filters of the whole process, in all its threads.
     with Image.open(io.BytesIO(raw)) as image:
         if image.width * image.height > _MOST_PIXELS:
             raise ValueError("too large")

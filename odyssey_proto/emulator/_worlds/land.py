@@ -40,7 +40,7 @@ class Strip:
 
 
 def noise(rng: Generator, width: int, height: int, *, cells: int, octaves: int = 4) -> Floats:
-    """Return soft noise from 0 to 1, shape (height, width), that joins at its left and right ends."""
+    """Return soft noise from 0 to 1, shape (height, width), whose left and right ends join."""
     total = np.zeros((height, width), np.float32)
     for octave in range(octaves):
         columns, rows = cells << octave, max(2, (cells << octave) * height // width)
@@ -135,7 +135,7 @@ def _add_planet(sky: Floats, palette: Palette, rng: Generator, across: Floats, a
 
 
 def clouds(scene: Scene, palette: Palette, size: tuple[int, int], rng: Generator) -> Strip | None:
-    """Return the clouds, or None."""
+    """Return the clouds, or None if the place has none."""
     if scene.place in ("space", "underwater"):
         return None
     width, height = size[0] * 2, round(size[1] * 0.55)
@@ -159,7 +159,7 @@ def strips_of(scene: Scene, palette: Palette, size: tuple[int, int], rng: Genera
 
 
 def _ridge(rng: Generator, width: int, *, roughness: float, peaks: bool) -> Floats:
-    """Return a line from 0 to 1, shape (width,), that joins at its ends."""
+    """Return a line from 0 to 1, shape (width,), whose ends join."""
     turn = np.arange(width, dtype=np.float32) / width * 2 * np.pi
     line = np.zeros(width, np.float32)
     for frequency in (1, 2, 3, 5, 8, 13, 21, 34):
@@ -353,7 +353,7 @@ def _city(_: Scene, palette: Palette, size: tuple[int, int], rng: Generator) -> 
 
 
 def _wet(street: Image.Image, palette: Palette, rng: Generator) -> None:
-    """Reflect lights in the wet street, stronger when it is dark."""
+    """Reflect lights in the wet street, more strongly when it is dark."""
     columns = noise(rng, street.width, 2, cells=60, octaves=2)[0]
     down = np.linspace(1, 0.15, street.height, dtype=np.float32)[:, None]
     strength = np.clip(columns - 0.6, 0, 1)[None, :] * down * (1.7 if palette.dark else 0.5)
@@ -463,7 +463,7 @@ def _room(scene: Scene, palette: Palette, size: tuple[int, int], rng: Generator)
 
 
 def _uncovered(strips: list[Strip]) -> list[Strip]:
-    """Crop from each strip the rows that nearer strips hide, which saves painting them."""
+    """Return the strips without the rows that nearer strips hide, which saves painting them."""
     hidden_from = strips[-1].top + strips[-1].mask.height
     kept: list[Strip] = []
     for strip in reversed(strips):

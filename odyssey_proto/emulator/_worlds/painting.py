@@ -43,15 +43,15 @@ _FIGURE: Final = 0.46
 _STANDS: Final = ((0.5, 1.0), (0.22, 0.8), (0.78, 0.8), (0.36, 0.64), (0.64, 0.64), (0.08, 0.55))
 """Where an actor stands across the picture, and its size: the first is nearest."""
 _CLOSER: Final = {1: 1.35, 2: 1.8}
-"""How much the picture is enlarged."""
+"""Factor by which the picture is enlarged, by ``Scene.zoom``."""
 _FARTHER: Final = 0.74
-"""Size of figures that the camera has left."""
+"""Factor for the size of figures that the camera has moved away from."""
 _OUT_OF_STEP_S: Final = 0.9
-"""How much later each of the cast begins a movement, in s."""
+"""How far the movements of two neighbouring actors are out of step, in s."""
 _KEPT: Final = 4
-"""How many scenes are kept for other streams with the same prompt: 7 MB each of 1280×704."""
+"""How many scenes are kept for other streams with the same prompt: 7 MB each at 1280×704."""
 _CENTRE: Final = (0.5, 0.66)
-"""The point that the camera approaches, across and down."""
+"""The point that the camera approaches, as shares of the width and the height."""
 
 
 class Painting:
@@ -86,14 +86,14 @@ class Painting:
         return self._way_before + (moment - self._began) * self._speed
 
     def _lit(self, backdrop: Image.Image) -> Image.Image:
-        """Return the image in the light of the scene, which shows every prompt, and larger, to pan across."""
+        """Return the image tinted by the scene's light, which shows every prompt, and larger, to pan across."""
         wide = (round(self._half[0] * 1.25), round(self._half[1] * 1.25))
         palette = palette_of(self._scene)
         tint = Image.new("RGB", wide, mix(palette.middle, palette.horizon, 0.3))
         return Image.blend(backdrop.resize(wide, Image.Resampling.LANCZOS), tint, 0.1 + 0.1 * self._scene.light)
 
     def _pixels(self, moment: float) -> NDArray[np.uint8]:
-        """Return the scene at half size and without the caption, shape (H, W, 3); smaller if it is enlarged."""
+        """Return the scene, or the part that a closer camera sees, at half size without the caption, (H, W, 3)."""
         way = self._way(moment)
         canvas = self._part_of_still(moment)
         for strip in self._strips[:-1]:
@@ -156,13 +156,13 @@ class Painting:
 
 
 def _randomness(scene: Scene, part: int) -> Generator:
-    """Return the randomness of one part: the others stay when it changes."""
+    """Return a random generator for one part, so that the other parts stay when that one changes."""
     return default_rng((scene.grain, part))
 
 
 @functools.lru_cache(maxsize=_KEPT)
 def _ground(scene: Scene, size: tuple[int, int]) -> tuple[Image.Image, tuple[Strip, ...]]:
-    """Return the sky, and the clouds and the land from far to near. Nobody may change them."""
+    """Return the sky, and the clouds and the land from far to near. Callers must not change them."""
     palette = palette_of(scene)
     cloud = clouds(scene, palette, size, _randomness(scene, 1))
     land = strips_of(scene, palette, size, _randomness(scene, 2))
@@ -173,7 +173,7 @@ def _ground(scene: Scene, size: tuple[int, int]) -> tuple[Image.Image, tuple[Str
 def _foreground(
     scene: Scene, size: tuple[int, int]
 ) -> tuple[list[Drift], Strip | None, list[tuple[Actor, Figure]]]:
-    """Return the drifts, the mist and the cast. Nobody may change them."""
+    """Return the drifts, the mist and the cast. Callers must not change them."""
     palette = palette_of(scene)
     return (
         drifts_of(scene, palette, size, _randomness(scene, 3)),

@@ -1,4 +1,7 @@
-"""The wishes in a prompt, clause by clause. It knows no scene: `scene` decides how to fulfil a wish."""
+"""The wishes in a prompt, clause by clause.
+
+This module does not know the current scene: `scene` decides how to fulfil a wish.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ _CLAUSES: Final = re.compile(r"[.;!?,]|\b(?:and|but|then|while|as)\b")
 _WORD: Final = re.compile(r"[a-z]+|[0-9]+")
 _Meaning = TypeVar("_Meaning")
 _NEAR: Final = 2
-"""Words between which a colour belongs to a subject."""
+"""How many words before a subject a colour may stand and still belong to it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -33,14 +36,14 @@ class Mention:
     count: int | None = None
     """The wanted number; None if the prompt does not give one."""
     is_plural: bool = False
-    """Whether it names more than one, without a number."""
+    """Whether the word is a plural, which means more than one if there is no number."""
     more: bool = False
-    """Whether one more is wanted."""
+    """Whether more are wanted than there are: ``count`` more, or one."""
     leaves: bool = False
     action: str | None = None
     colour: Colour | None = None
     is_pronoun: bool = False
-    """Whether any present subject may be meant."""
+    """Whether the word may mean any subject that is present."""
 
 
 @attrs.frozen(kw_only=True)
@@ -62,7 +65,7 @@ class Wish:
     tint: Colour | None = None
     """Colour of the light."""
     zoom: int = 0
-    """Steps closer."""
+    """Steps of the camera towards the cast; negative for steps away from it."""
     pan: str | None = None
 
 
@@ -80,7 +83,7 @@ def read(prompt: str) -> Wish:
 
 
 def _with_clause(wish: Wish, clause: list[str], *, removing: bool) -> tuple[Wish, bool]:
-    """Return ``wish`` with that of one more clause, and whether the clause removes things, as the next one may."""
+    """Return ``wish`` with the wishes of one more clause, and whether removing may go on in the next clause."""
     action = _first(clause, known.ACTIONS)
     if action is not None or clause[0] in ("a", "an") or known.ADDING & {*clause}:
         removing = False

@@ -1,7 +1,7 @@
 """Scenes: the wishes of prompts become the scene of a world, and a scene becomes the expanded prompt.
 
-A new prompt changes only what it names, and if that changes nothing, the light: every prompt is visible. No
-pictures are made here.
+A new prompt changes only what it names, or the light if that would change nothing, so that every prompt is
+visible. No pictures are made here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ LIGHTS: Final = 4
 """Number of lights for each time of day."""
 
 LONGEST_PROMPT: Final = 4000
-"""Characters of a prompt that are applied; the rest is cut off. An applied prompt fits into any data channel."""
+"""Characters of a prompt that are applied; the rest is cut off. An applied prompt fits any channel message."""
 
 PLACES_TO_STAND: Final = 6
 """How many subjects a scene has room for."""
@@ -30,7 +30,7 @@ _CLOSEST: Final = 2
 _FARTHEST: Final = -1
 
 _WILDS: Final = ("meadow", "mountains", "sea", "desert")
-"""Places for prompts without a known word."""
+"""Places for a first prompt that gives neither a place nor a subject, but for example the weather."""
 
 _LIGHT_WORDS: Final = {
     "night": ("deep blue moonlight", "the glow of an aurora", "violet starlight", "pale green moonlight"),
@@ -81,15 +81,15 @@ class Scene:
     time: str
     weather: str
     cast: tuple[Actor, ...]
-    """The subjects, as they came."""
+    """The subjects, in the order in which they came."""
     action: str
     """The camera's movement if it follows nobody."""
     zoom: int
     """Steps of the camera towards the cast, ``-1`` to 2."""
     pan: str
-    """The direction in which the camera moves faster: "left", "right" or none."""
+    """The direction in which the camera moves faster, "left" or "right"; empty for its usual movement."""
     tint: Colour | None
-    """Colour of the light that a prompt asked for."""
+    """Colour of the light that a prompt asked for; None for the usual one."""
     light: int
     """Number of the light among those of the time of day, 0 to ``LIGHTS - 1``."""
     grain: int

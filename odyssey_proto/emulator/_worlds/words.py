@@ -141,7 +141,7 @@ PLURALS: Final = frozenset(
     {word for word in SUBJECTS if word.endswith("s") and {word[:-1], word[:-2]} & SUBJECTS.keys()}
     | {"children", "men", "people", "puppies", "wolves", "women"}
 )
-"""The subjects of which there is more than one."""
+"""The words that name more than one of a subject."""
 PEOPLE: Final = frozenset({"he", "she"})
 """A person, unless somebody is there already."""
 PRONOUNS: Final = frozenset({"it", "they", "them", "him", "her"})
@@ -161,17 +161,17 @@ NUMBERS: Final = {
     **dict.fromkeys(("4", "5", "6", "7", "8", "9", "10", "four", "five", "six", "seven", "eight", "nine"), 3),
     **dict.fromkeys(("ten", "dozen", "hundred", "many", "several"), 3),
 }
-"""Numbers, up to as many of a kind as there can be."""
+"""Numbers, limited to the most subjects of a kind that there can be."""
 MORE: Final = frozenset({"another", "more"})
 """One more of a kind."""
 REMOVING: Final = frozenset({"remove", "removes", "without", "no", "delete", "erase", "lose", "drop", "hide"})
-"""The subjects that follow leave."""
+"""Subjects after such a word leave."""
 ADDING: Final = frozenset({"add", "adds", "with", "bring", "show", "put", "give", "comes", "appears", "joins"})
-"""The subjects that follow, or come before, stay."""
+"""Subjects before or after such a word stay."""
 LEAVING: Final = frozenset(
     {"leave", "leaves", "leaving", "disappear", "disappears", "vanish", "vanishes", "gone", "departs", "exits"}
 )
-"""The subjects before leave."""
+"""Subjects in the same clause as such a word leave."""
 ALL: Final = frozenset({"all", "everybody", "everyone", "everything"})
 """The whole cast."""
 REPLACING: Final = frozenset({"instead", "becomes", "become", "turn", "turns", "transforms", "replace", "only"})
@@ -181,4 +181,4 @@ STOPPING: Final = frozenset({"stop", "stops", "stopped"})
 SKIES: Final = frozenset(
     {"sky", "light", "mist", "fog", "haze", "glow", "cloud", "clouds", "horizon", "air", "aurora"}
 )
-"""The things that a colour tints."""
+"""The things whose colour tints the light."""

@@ -52,7 +52,7 @@ def test_what_cannot_stand_in_a_path_is_no_id_and_is_not_repeated(value: str) ->
 
 
 @pytest.mark.parametrize("value", ["", " ", "\t\n"])
-def test_an_empty_id_is_told_as_such(value: str) -> None:
+def test_an_empty_id_is_reported_as_empty(value: str) -> None:
     assert refusal(arguments.identifier, value) == "thing is empty"
 
 
@@ -86,12 +86,14 @@ def test_a_whole_number_within_its_span_or_none_passes(value: int | None) -> Non
         pytest.param(10**5000, 100, "thing must be from 1 to 100", id="more digits than Python shows"),
     ],
 )
-def test_a_whole_number_outside_of_its_span_is_told_with_it(value: int, most: int | None, text: str) -> None:
+def test_a_whole_number_outside_its_range_is_reported_with_the_range(
+    value: int, most: int | None, text: str
+) -> None:
     assert refusal(arguments.whole, value, least=1, most=most) == text
 
 
 @pytest.mark.parametrize("value", ["1", 1.0, True, False])
-def test_what_is_no_integer_is_none_also_a_bool(value: Any) -> None:
+def test_what_is_not_an_integer_is_refused_even_a_bool(value: Any) -> None:
     assert "must be an integer" in type_refusal(arguments.whole, value, least=0)
 
 
@@ -124,7 +126,7 @@ def test_a_number_passes(value: float, known: dict[str, Any]) -> None:
         (2, {"whole": True, "least": 3}, "thing must be at least 3, not 2"),
     ],
 )
-def test_a_number_that_does_not_fit_is_told_with_what_would(value: float, known: Any, text: str) -> None:
+def test_a_number_that_does_not_fit_is_refused_with_what_would_fit(value: float, known: Any, text: str) -> None:
     assert refusal(arguments.number, value, **known) == text
 
 
@@ -142,7 +144,7 @@ def test_a_flag_is_a_bool_and_nothing_else() -> None:
         assert "must be True or False" in type_refusal(arguments.flag, value)
 
 
-def test_one_of_several_is_plain_text_also_where_an_enum_was_given() -> None:
+def test_one_of_several_values_is_plain_text_even_if_an_enum_was_given() -> None:
     known = tuple(status.value for status in SimulationJobStatus)
     checked = arguments.one_of("thing", SimulationJobStatus.PENDING, known)
     assert (checked, type(checked)) == ("pending", str)

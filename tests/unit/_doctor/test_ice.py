@@ -169,7 +169,7 @@ def test_a_way_that_is_closed_says_what_to_open() -> None:
     assert "UDP to ports 3478" in udp.advice
     assert "let TCP through" in tcp.advice
     udp, *_ = check_ways({UDP: SILENT}, api_url="https://x", api_is_reached=None, is_connected=True)
-    assert "slower way" in udp.advice
+    assert "slower path" in udp.advice
 
 
 @pytest.mark.parametrize(

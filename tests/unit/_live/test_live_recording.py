@@ -114,7 +114,7 @@ def test_it_ends_with_the_session_and_can_still_be_closed(hub: FrameHub, path: P
     recording.close()
 
 
-def test_one_of_a_session_that_is_over_has_no_file(hub: FrameHub, path: Path) -> None:
+def test_a_recording_of_a_session_that_is_over_has_no_file(hub: FrameHub, path: Path) -> None:
     hub.close()
     recording = LiveRecording(path, hub)
     recording.close()
@@ -140,7 +140,7 @@ def test_an_encoder_that_is_behind_holds_up_nobody_and_misses_nothing(hub: Frame
     assert (recording.frames, recording.dropped) == (recording_module.QUEUE_SIZE, 0)
 
 
-def test_one_that_is_5_s_behind_drops_and_tells_how_many(
+def test_a_recording_that_is_5_s_behind_drops_frames_and_counts_them(
     hub: FrameHub, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     recording = LiveRecording(path, hub)
@@ -176,7 +176,7 @@ def test_a_file_that_another_recording_writes_is_refused_until_that_has_ended(
     assert [number for _, number in read(path)] == [7, 8]
 
 
-def test_a_relative_path_is_of_the_directory_at_the_beginning(
+def test_a_relative_path_is_resolved_when_the_recording_begins(
     hub: FrameHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -195,13 +195,13 @@ def test_a_path_that_cannot_be_written_is_refused_at_once(hub: FrameHub, tmp_pat
     assert {*threading.enumerate()} <= threads
 
 
-def test_a_path_that_is_none_is_refused(hub: FrameHub) -> None:
+def test_what_is_not_a_path_is_refused(hub: FrameHub) -> None:
     with pytest.raises(TypeError):
         LiveRecording(7, hub)  # type: ignore[arg-type]  # that is what is tested
 
 
 @NEEDS_DEV_FULL
-def test_a_disk_that_is_full_is_told_by_close_each_time(hub: FrameHub) -> None:
+def test_close_reports_a_full_disk_each_time(hub: FrameHub) -> None:
     recording = LiveRecording("/dev/full", hub)
     publish(hub, range(3))
     for _ in range(2):
@@ -255,7 +255,7 @@ except OSError as error:
 
 
 @pytest.mark.parametrize(("limit", "after"), [(1_000_000, 0), (0, 3)], ids=["in the middle", "at the end"])
-def test_a_disk_that_becomes_full_is_told(limit: int, after: int, path: Path) -> None:
+def test_a_disk_that_becomes_full_is_reported(limit: int, after: int, path: Path) -> None:
     arguments = [sys.executable, "-c", LIMITED, str(path), str(limit), str(after)]
     done = subprocess.run(arguments, capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == "OSError File too large True\n"

@@ -105,7 +105,7 @@ def test_a_proxy_without_a_user_gets_no_password() -> None:
 )
 def test_a_proxy_that_cannot_be_one_is_told_with_its_variable(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", text)
-    with pytest.raises(SettingError, match=r"^HTTPS_PROXY is not like http://host:3128") as caught:
+    with pytest.raises(SettingError, match=r"^HTTPS_PROXY must be like http://host:3128") as caught:
         proxy_for("https://api.example")
     assert caught.value.code == "proxy"
     assert "secret" not in str(caught.value)
@@ -118,7 +118,7 @@ def test_a_kind_of_proxy_that_nobody_knows_is_told() -> None:
 
 def test_a_proxy_of_the_system_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(proxies, "_asked", lambda _: {"https": "http://"})  # no registry here
-    with pytest.raises(SettingError, match=r"^the proxy setting of the system is not like"):
+    with pytest.raises(SettingError, match=r"^the proxy setting of the system must be like"):
         proxy_for("https://api.example")
 
 

@@ -102,7 +102,7 @@ def test_a_session_too_many_is_refused_at_once_with_the_way_out() -> None:
     refusal = usage_error("CONCURRENT_LIMIT_REACHED", "1 of 1 open", status=429)
     with pytest.raises(ConcurrentLimitReachedError) as caught:
         Service(refusal).mint(queue_timeout_s=60)
-    assert str(caught.value).startswith("1 of 1 open; a killed process' session is freed about 40 s after")
+    assert str(caught.value).startswith("1 of 1 open; a killed process's session is freed about 40 s after")
     assert (caught.value.retry_after, caught.value.__cause__) == (40.0, refusal)
 
 

@@ -153,7 +153,11 @@ WRONG: list[tuple[str, Any, str]] = [
         [{"timestamp_ms": 0, "start": {"prompt": 7}}],
         "script[0].start: prompt must be a string, not int",
     ),
-    ("half a character", [{"timestamp_ms": 0, "start": {"prompt": "\ud83d"}}], "script[0].start: prompt has half"),
+    (
+        "half a character",
+        [{"timestamp_ms": 0, "start": {"prompt": "\ud83d"}}],
+        "script[0].start: prompt contains a lone surrogate",
+    ),
     ("a start that is no dict", [{"timestamp_ms": 0, "start": "A cat"}], "script[0].start: it must be a dict"),
     ("what is no JSON", [{**START, "seed": b"7"}], "script[0]: 'seed' cannot be sent as JSON"),
     (

@@ -101,7 +101,7 @@ AS_ONE_READS = ["red", "green", "blue", "white"]
 
 
 def refusal(image: Any, *, portrait: bool = False) -> OdysseyConfigError:
-    """Return the error of refusing it, after checking its text."""
+    """Return the error that refuses ``image``, after checking its text."""
     with pytest.raises(OdysseyConfigError) as caught:
         to_data_url(image, portrait=portrait)
     text = str(caught.value)
@@ -168,7 +168,7 @@ class TestWhatIsAccepted:
         raw = encoded(quarters(), "PNG")
         assert corners(shown(to_data_url(as_given(raw), portrait=False), portrait=False)) == AS_ONE_READS
 
-    def test_bytes_that_do_not_lie_side_by_side(self) -> None:
+    def test_bytes_that_are_not_contiguous(self) -> None:
         raw = encoded(quarters(), "PNG")
         spread = np.zeros(len(raw) * 2, np.uint8)
         spread[::2] = np.frombuffer(raw, np.uint8)
@@ -207,9 +207,7 @@ class TestWhatIsAccepted:
             lambda array: np.concatenate([array, array], axis=2)[..., :3],
         ],
     )
-    def test_an_array_that_does_not_lie_side_by_side_or_may_not_be_written(
-        self, view: Callable[[Any], Any]
-    ) -> None:
+    def test_a_read_only_array_in_any_memory_layout(self, view: Callable[[Any], Any]) -> None:
         array = view(np.array(quarters()))
         array.flags.writeable = False
         assert corners(shown(to_data_url(array, portrait=False), portrait=False)) == AS_ONE_READS
@@ -292,7 +290,7 @@ class TestTurning:
     @pytest.mark.parametrize("orientation", range(1, 9))
     @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "AVIF", "HEIF"])
     def test_a_file_is_turned_as_its_exif_data_says(self, kind: str, orientation: int) -> None:
-        portrait = orientation in (1, 4, 6, 7)  # half of those that lie, and half of those that stand
+        portrait = orientation in (1, 4, 6, 7)  # half of those stored as landscape, and half of those as portrait
         raw = encoded(self.stored(orientation), kind, exif=exif(orientation))
         picture = shown(to_data_url(raw, portrait=portrait), portrait=portrait)
         assert corners(picture) == AS_ONE_READS
@@ -304,7 +302,7 @@ class TestTurning:
             assert corners(shown(to_data_url(picture, portrait=False), portrait=False)) == AS_ONE_READS
 
     @pytest.mark.parametrize("orientation", range(2, 9))
-    def test_one_that_is_of_the_right_size_only_before_or_after_is_turned_as_well(self, orientation: int) -> None:
+    def test_a_file_of_the_right_size_is_turned_as_well(self, orientation: int) -> None:
         raw = encoded(self.stored(orientation, (1280, 704)), "PNG", exif=exif(orientation))
         assert corners(shown(to_data_url(raw, portrait=False), portrait=False)) == AS_ONE_READS
 
@@ -326,7 +324,7 @@ class TestTurning:
         raw = encoded(quarters(), "JPEG", exif=broken)
         assert corners(shown(to_data_url(raw, portrait=False), portrait=False)) == AS_ONE_READS
 
-    def test_exif_data_of_a_pil_image_that_is_none_does_not_matter(self) -> None:
+    def test_invalid_exif_data_of_a_pil_image_does_not_matter(self) -> None:
         picture = quarters()
         picture.info["exif"] = b"nonsense"
         assert corners(shown(to_data_url(picture, portrait=False), portrait=False)) == AS_ONE_READS
@@ -395,7 +393,7 @@ class TestColours:
     def test_what_is_half_transparent_is_mixed_with_white(self) -> None:
         assert near(self.seen(Image.new("RGBA", (64, 64), (255, 0, 0, 128))), (255, 127, 127), 3)
 
-    def test_colours_that_are_hidden_by_transparency_do_not_shine_through_where_it_is_scaled(self) -> None:
+    def test_colours_that_are_hidden_by_transparency_do_not_shine_through_when_it_is_scaled(self) -> None:
         source = Image.new("RGBA", (64, 64), (0, 0, 0, 0))  # transparent black
         source.paste((255, 255, 255, 255), (0, 0, 32, 64))  # beside opaque white
         picture = shown(to_data_url(source, portrait=False), portrait=False)
@@ -444,7 +442,7 @@ class TestColours:
         raw = encoded(first, kind, save_all=True, append_images=[second], duration=100)
         assert near(self.seen(raw), RED)
 
-    def test_of_a_pil_animation_the_picture_that_it_stands_at_is_taken(self) -> None:
+    def test_the_current_picture_of_a_pil_animation_is_taken(self) -> None:
         first, second = Image.new("RGB", (64, 64), RED), Image.new("RGB", (64, 64), BLUE)
         raw = encoded(first, "GIF", save_all=True, append_images=[second], duration=100)
         with Image.open(io.BytesIO(raw)) as animation:
@@ -548,7 +546,7 @@ class TestTheCallersOwn:
 
 
 def png_of(width: int, height: int) -> bytes:
-    """Return the beginning of a PNG that claims this size."""
+    """Return a PNG that claims this size, but has far less data."""
 
     def chunk(name: bytes, body: bytes) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -658,11 +656,11 @@ class TestLimits:
     def test_an_avif_file_that_lies_about_its_size_is_refused(self) -> None:
         assert refusal(iso_of("AVIF")(16_000, 16_000)).code in ("image_too_large", "image_damaged")
 
-    def test_a_picture_at_which_pillow_would_only_warn_is_taken_in_silence(
+    def test_a_picture_about_which_pillow_would_only_warn_is_taken_without_a_warning(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert Image.MAX_IMAGE_PIXELS is not None
-        assert Image.MAX_IMAGE_PIXELS < MAX_PIXELS < 2 * Image.MAX_IMAGE_PIXELS  # from twice as many, it refuses
+        assert Image.MAX_IMAGE_PIXELS < MAX_PIXELS < 2 * Image.MAX_IMAGE_PIXELS  # above twice as many, it refuses
         raw = encoded(Image.new("L", (1000, 1000), 200), "PNG")
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 950_000)
         with warnings.catch_warnings():
@@ -690,7 +688,7 @@ class TestWhatIsRefused:
     def test_a_missing_file_has_the_os_error_as_its_cause(self) -> None:
         assert isinstance(refusal(Path("no/such/file.jpg")).__cause__, FileNotFoundError)
 
-    def test_a_web_address_with_the_way_out_and_without_its_query(self) -> None:
+    def test_a_web_address_with_an_error_that_says_what_to_do_and_hides_the_query(self) -> None:
         text = str(refusal("https://files.example/cat.png?signature=s3cret"))
         assert "downloaded first" in text
         assert "s3cret" not in text
@@ -745,7 +743,7 @@ class TestWhatIsRefused:
         path.write_bytes(raw)
         error = refusal(path if as_given == "path" else as_given(raw))
         assert error.code == "image_not_supported"
-        assert str(error).endswith("use JPEG, PNG, WebP, GIF, BMP, HEIC, HEIF and AVIF")
+        assert str(error).endswith("use JPEG, PNG, WebP, GIF, BMP, HEIC, HEIF or AVIF")
         assert "my own" not in str(error)
 
     @pytest.mark.parametrize(
@@ -783,7 +781,7 @@ class TestWhatIsRefused:
         assert "not valid base64" in str(error)
 
     @pytest.mark.parametrize("raw", [b"data:image/png;base64,YQ==", b"DATA:image/png;base64,YQ=="])
-    def test_a_data_url_in_bytes_with_what_to_do(self, raw: bytes) -> None:
+    def test_a_data_url_in_bytes_with_an_error_that_says_what_to_do(self, raw: bytes) -> None:
         error = refusal(raw)
         assert error.code == "image_invalid"
         assert str(error).endswith("is a data URL in bytes: pass it as a str")
@@ -832,7 +830,7 @@ class TestWhatIsRefused:
 
     @pytest.mark.parametrize("kind", [*FORMATS, "TIFF", "made", "copied"])
     @pytest.mark.parametrize("how", ["by close", "by close, loaded", "by with", "by the file's with"])
-    def test_a_pil_image_that_is_closed_with_what_is_wrong(self, how: str, kind: str, tmp_path: Path) -> None:
+    def test_a_closed_pil_image_with_an_error_that_says_so(self, how: str, kind: str, tmp_path: Path) -> None:
         if kind in ("made", "copied"):
             picture = quarters(64, 64) if kind == "made" else quarters(64, 64).copy()
             picture.close()
@@ -851,7 +849,7 @@ class TestWhatIsRefused:
                 if how == "by close, loaded":
                     picture.load()
                 picture.close()
-        if kind in ("AVIF", "WEBP", "HEIF") and "by close" not in how:  # which Pillow reads when it opens them
+        if kind in ("AVIF", "WEBP", "HEIF") and "by close" not in how:  # Pillow reads these when it opens them
             assert corners(shown(to_data_url(picture, portrait=False), portrait=False)) == AS_ONE_READS
             return
         error = refusal(picture)
@@ -884,7 +882,7 @@ class TestWhatIsRefused:
         with Image.open(io.BytesIO(whole[:-12] + added + whole[-12:])) as picture:
             assert corners(shown(to_data_url(picture, portrait=False), portrait=False)) == AS_ONE_READS
 
-    def test_a_warning_that_the_program_turns_into_an_error_is_called_one(self) -> None:
+    def test_a_warning_that_the_program_turns_into_an_error_is_called_a_warning(self) -> None:
         raw = encoded(quarters(), "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\xff\xff")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -936,7 +934,7 @@ class TestWithoutAPackage:
     def without(self, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
         return lambda module: monkeypatch.setitem(sys.modules, module, None)
 
-    def test_pillow_is_asked_for_whatever_was_given(self, without: Callable[[str], None]) -> None:
+    def test_the_error_asks_for_pillow_whatever_was_given(self, without: Callable[[str], None]) -> None:
         without("PIL.Image")
         for image in ("cat.jpg", b"", np.zeros((4, 4, 3), np.uint8)):
             with pytest.raises(MissingExtraError, match=r'pip install "odyssey-proto\[images\]"') as caught:
@@ -963,14 +961,14 @@ class TestWithoutAPackage:
         with pytest.raises(MissingExtraError, match=r"^AVIF images need"):
             to_data_url(raw, portrait=False)
 
-    def test_an_array_can_only_come_from_numpy_that_is_loaded(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_numpy_is_not_loaded_for_an_image_that_is_not_an_array(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(sys.modules, "numpy")
         assert corners(shown(to_data_url(SMALL("PNG"), portrait=False), portrait=False)) == AS_ONE_READS
         assert "numpy" not in sys.modules
 
 
 class TestTheOldNameOfTheArgument:
-    def test_warns_where_the_caller_of_the_caller_stands(self) -> None:
+    def test_warns_at_the_line_of_the_callers_caller(self) -> None:
         def start_stream(image_path: str) -> Any:
             return only_one(None, image_path)
 
@@ -978,7 +976,7 @@ class TestTheOldNameOfTheArgument:
             assert start_stream("cat.jpg") == "cat.jpg"
         assert caught[0].filename == __file__
 
-    def test_is_silent_where_it_is_not_used(self) -> None:
+    def test_is_silent_if_it_is_not_used(self) -> None:
         assert only_one(b"cat", None) == b"cat"
         assert only_one(None, None) is None
 
@@ -987,6 +985,6 @@ class TestTheOldNameOfTheArgument:
             only_one("cat.jpg", "dog.jpg")
 
     @pytest.mark.parametrize("wrong", [b"raw", 3, np.zeros((4, 4, 3), np.uint8), quarters()])
-    def test_takes_paths_alone(self, wrong: Any) -> None:
+    def test_takes_only_paths(self, wrong: Any) -> None:
         with pytest.raises(TypeError, match="image_path must be a path"):
             only_one(None, wrong)

@@ -43,7 +43,7 @@ def recorded(path: Path, *frames: VideoFrame) -> list[tuple[int, int]]:
     return read(path)
 
 
-def test_frames_come_out_in_order_and_bright_as_they_were(path: Path) -> None:
+def test_frames_come_out_in_order_and_as_bright_as_they_were(path: Path) -> None:
     found = recorded(path, frame(0, 40), frame(50, 120), frame(100, 200))
     assert [round(brightness, -1) for _, brightness in found] == [40, 120, 200]
 
@@ -111,7 +111,7 @@ def test_a_closed_one_takes_no_more(path: Path) -> None:
     assert not path.exists()
 
 
-def test_the_file_is_finished_when_the_block_ends_by_an_error(path: Path) -> None:
+def test_the_file_is_finished_when_the_block_ends_with_an_error(path: Path) -> None:
     with contextlib.suppress(KeyboardInterrupt), Mp4Writer(path) as recorder:
         recorder.write(frame(0))
         recorder.write(frame(50))

@@ -35,7 +35,7 @@ class Played:
 
 
 def play(frames: Iterable[tuple[float, float]], playout: Playout | None = None) -> Played:
-    """Play frames that were sent at the first time and were ready so much later."""
+    """Play ``frames``: for each, the time at which it was sent and how much later it was ready, in s."""
     playout, played = playout or Playout(), Played()
     for sent_at, delay_s in frames:
         played.ready_at.append(sent_at + delay_s)

@@ -77,7 +77,7 @@ def test_a_session_is_asked_for_every_few_seconds_but_not_before_the_service_all
 @pytest.mark.parametrize(
     ("reminder", "text"),
     [
-        (None, "1 of 1 open; a killed process' session is freed about 40 s after its last keepalive"),
+        (None, "1 of 1 open; a killed process's session is freed about 40 s after its last keepalive"),
         ("this process still holds session s-1", "1 of 1 open; this process still holds session s-1"),
     ],
 )

@@ -1,4 +1,4 @@
-"""The command `python -m tools.codegen.docs`, which writes only `generated/docs`, after a change of diagrams."""
+"""The command `python -m tools.codegen.docs`, which writes only `generated/docs`: enough if diagrams changed."""
 
 from __future__ import annotations
 

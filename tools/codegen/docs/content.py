@@ -1,4 +1,4 @@
-"""Arranges calls, channels and their objects for the templates. It does no layout and writes nothing."""
+"""Arranges calls, channels and their objects for the templates. This module does no layout and writes nothing."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ def definitions_of(source: Source, placement: Placement, page: str) -> dict[str,
 
 
 def call_groups(source: Source, placement: Placement, page: str) -> list[dict[str, Any]]:
-    """Return the calls of a page by tag, each with the objects that it uses first, and then the other objects."""
+    """Return the calls of a page by tag, and then its other objects, by file.
+
+    Each call has the objects of its bodies that no earlier call has.
+    """
     left = definitions_of(source, placement, page)
     calls = [call for call in source.calls() if (page == REST) is not on_other_host(call)]
     groups = []
@@ -41,7 +44,7 @@ def call_groups(source: Source, placement: Placement, page: str) -> list[dict[st
 
 
 def object_groups(source: Source, placement: Placement, page: str) -> list[dict[str, Any]]:
-    """Return the objects of a page without calls."""
+    """Return the objects of a page that has no calls, grouped by schema file."""
     return _by_file(source, definitions_of(source, placement, page))
 
 

@@ -1,6 +1,6 @@
 """The parts of drawings: measured text, boxes, lines and arrowheads, as SVG that follows the colours of the page.
 
-Everything is set in one monospaced size, so that a text is as wide here as in any browser.
+All text is monospaced and its sizes are fixed, so that its width can be calculated here for any browser.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from markupsafe import Markup, escape
 __all__ = ["CHARACTER_PX", "LINE_PX", "Drawing", "number"]
 
 CHARACTER_PX: Final = 7.9
-"""Width of a character; a little more than that of any common monospaced font at this size."""
+"""Width of a character; a little more than that of any common monospaced font at 13 px, the size of the text."""
 LINE_PX: Final = 17.0
 _HEAD_PX: Final = (8.0, 4.0)  # length and half the width of an arrowhead
 
 
 def number(value: float) -> str:
-    """Return a coordinate, in the same digits on every machine."""
+    """Return a coordinate as text, with the same digits on every machine."""
     return f"{value:.1f}".removesuffix(".0")
 
 
@@ -64,7 +64,7 @@ class Drawing:
         self._parts.append(f'<path d="{data}"{_class(kind)}/>')
 
     def head(self, x: float, y: float, dx: int, dy: int) -> None:
-        """Add an arrowhead whose tip is at x, y; one of ``dx`` and ``dy`` is 1 or -1: where it points."""
+        """Add an arrowhead whose tip is at x, y. It points to ``dx``, ``dy``: one is 1 or -1, the other 0."""
         length, half = _HEAD_PX
         points = [
             (x, y),
@@ -75,7 +75,7 @@ class Drawing:
         self._parts.append(f'<polygon points="{listed}" class="head"/>')
 
     def finished(self, width: float, height: float, *, left: float = 0.0) -> Markup:
-        """Return the picture; ``left`` is the smallest x."""
+        """Return the picture as SVG, with its size in px; ``left`` is the smallest x."""
         label = f"{escape(self._anchor)}-title"
         title = f'<title id="{label}">{escape(self._title)}</title>'
         head = (

@@ -1,4 +1,4 @@
-"""Turns the Markdown of spec/ into HTML, with an anchor for each heading. It reads no file."""
+"""Turns the Markdown of spec/ into HTML, with an anchor for each heading. This module reads no file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Heading = tuple[int, str, str]
 """Level, anchor and text of a heading."""
 
 SOURCES: Final = ("Seen", "Page", "Assumed", "Ours")
-"""The first words of a fact about behaviour (spec/README.md#where-each-fact-comes-from)."""
+"""The possible first words of a fact about behaviour (spec/README.md#where-each-fact-comes-from)."""
 
 _HEADING: Final = re.compile(r'<h(\d) id="([^"]+)">.*?(?=</h\d>)')
 _SOURCE: Final = re.compile(rf"<strong>({'|'.join(SOURCES)})\.</strong> ")
@@ -80,7 +80,7 @@ def block(text: str, *, link: Callable[[str], str] = str, shift: int = 0) -> Mar
 
 
 def badge(source: str) -> str:
-    """Return the mark of a source."""
+    """Return the badge of a source, as HTML."""
     return f'<span class="badge {source.lower()}">{source}</span>'
 
 

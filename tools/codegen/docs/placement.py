@@ -50,7 +50,7 @@ class Placement:
 
     @classmethod
     def of(cls, source: Source) -> Placement:
-        """Place everything."""
+        """Return the placement of every definition and call of ``source``."""
         calls = {call.id: HOSTS if on_other_host(call) else REST for call in source.calls()}
         pages = dict.fromkeys(source.files, OBJECTS)
         for call in source.calls():
@@ -81,7 +81,7 @@ class Placement:
         return f"{self.calls[name]}#{name}"
 
     def section(self, document: str, target: str) -> str:
-        """Return the target of a link in a Markdown file of spec/."""
+        """Return where a link to ``target`` in the Markdown file ``document`` of spec/ leads from a page."""
         if "://" in target:
             return target
         path, _, anchor = target.partition("#")
@@ -102,14 +102,14 @@ def on_other_host(call: Call) -> bool:
 
 
 def channel_page(source: Source, channel: str) -> str:
-    """Return the page of an AsyncAPI channel: that of the WebSocket, or that of data channels."""
+    """Return the page of an AsyncAPI channel: that of the WebSocket, or that of the data channels."""
     servers = source.live["channels"][channel].get("servers", ())
     protocols = {source.resolved(server, source.live).get("protocol") for server in servers}
     return CHANNELS if "webrtc" in protocols else SIGNALING
 
 
 def reached(source: Source, *nodes: Any) -> dict[str, None]:
-    """Return all definitions that ``nodes`` refer to, directly or not, in their order."""
+    """Return all definitions that ``nodes`` refer to, directly or not, in the order in which they are found."""
     found: dict[str, None] = {}
     waiting: list[Any] = list(nodes)
     while waiting:

@@ -1,4 +1,4 @@
-"""Turns a Python program into a page: in parts, each with a short introduction. It reads no file.
+"""Turns a Python program into a page, in parts with a short introduction each. This module reads no file.
 
 The parts follow each other in the program, and nothing between them is left out.
 """
@@ -110,7 +110,7 @@ def divided(program: str, parts: tuple[Part, ...]) -> list[str]:
     """Return the code of each part, without the empty lines at its end.
 
     Raises:
-        ValueError: there is no such part, a part is not where it should be, or something is before the first one.
+        ValueError: a part is not in the program or not in its place, or something comes before the first part.
     """
     lines = program.splitlines()
     starts = [lines.index(part.begins) for part in parts]

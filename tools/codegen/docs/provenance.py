@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["assumptions", "without_sections"]
 
 Row = tuple[str, str, Markup]
-"""An assumption, its place, and its description."""
+"""What is assumed, the address of its place ("" if there is none), and its description."""
 
 _FACT: Final = "- **Assumed.** "
 
@@ -108,7 +108,7 @@ def _in_table(source: Source) -> Iterator[Row]:
 
 
 def without_sections(text: str, *sections: str, only: bool = False) -> str:
-    """Return a document without some of its sections of level 2, or with ``only`` those.
+    """Return a document without the sections of level 2 with these anchors; with ``only``, just those sections.
 
     >>> without_sections("# A\\n\\n## B\\n\\nb\\n\\n## C\\n\\nc\\n", "b")
     '# A\\n\\n## C\\n\\nc\\n'

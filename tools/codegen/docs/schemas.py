@@ -45,7 +45,7 @@ class Field:
     notes: tuple[Markup, ...]
     assumed: bool
     place: str = ""
-    """The location of a parameter."""
+    """The location of a parameter, such as `query`; "" for a field of an object."""
 
 
 @attrs.frozen(kw_only=True)
@@ -69,7 +69,7 @@ class Definition:
     others: Markup
     """The note on unlisted values."""
     members: tuple[Markup, ...]
-    """The definitions of which it is one."""
+    """The members of a union of definitions; empty if it is not a union."""
     rule: Markup
     """A rule between fields, or the type of a definition that is not an object."""
     example: str
@@ -77,7 +77,7 @@ class Definition:
 
 
 def described(name: str, schema: dict[str, Any], link: Callable[[str], str]) -> Definition:
-    """Describe a definition; ``link`` returns the address of another one."""
+    """Describe a definition; ``link`` returns the address of any other definition."""
     listed = _listed(schema)
     return Definition(
         name=name,
@@ -145,7 +145,7 @@ def _kind(kind: str, schema: dict[str, Any], link: Callable[[str], str]) -> Mark
 
 
 def _listed(schema: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the listed values of an enum, in whichever form."""
+    """Return the listed values of an enum, whatever its form; empty for any other schema."""
     for keyword in ("enum", "x-extensible-enum"):
         if keyword in schema:
             return [{"const": value} for value in schema[keyword]]

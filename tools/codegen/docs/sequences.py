@@ -1,4 +1,4 @@
-"""Draws the sequences of spec/sequences.yaml, and puts them in words. `source` checks them."""
+"""Draws the sequences of spec/sequences.yaml, and puts them into words. `source` checks them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Labels:
 
 @attrs.define
 class _Row:
-    """One line of a drawing, at its height."""
+    """One step or note of a drawing, and its vertical position in px."""
 
     step: dict[str, Any]
     y: float
@@ -61,7 +61,7 @@ class _Frame:
 
 
 def drawn(anchor: str, sequence: dict[str, Any], names: dict[str, str], labels: Labels) -> Markup:
-    """Return the drawing of one sequence; ``names`` are those of the participants."""
+    """Return the drawing of one sequence; ``names`` has the name to show for each participant."""
     order: list[str] = sequence["participants"]
     rows: list[_Row] = []
     frames: list[_Frame] = []
@@ -92,7 +92,7 @@ def drawn(anchor: str, sequence: dict[str, Any], names: dict[str, str], labels: 
 
 
 def _arrange(steps: list[dict[str, Any]], y: float, depth: int, rows: list[_Row], frames: list[_Frame]) -> float:
-    """Give each step its height, and return where they end."""
+    """Give each step its vertical position, and return where the steps end, in px."""
     for step in steps:
         if "part" in step:
             first = len(rows)
@@ -166,7 +166,7 @@ def _draw_row(drawing: Drawing, row: _Row, columns: dict[str, float], labels: La
 
 
 def in_words(sequence: dict[str, Any], names: dict[str, str], labels: Labels) -> Markup:
-    """Return the sequence as a list."""
+    """Return the sequence as an HTML list."""
     return Markup("<ol>{}</ol>").format(Markup("").join(_items(sequence["steps"], names, labels)))
 
 

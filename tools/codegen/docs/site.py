@@ -64,7 +64,7 @@ class _Page:
     template: str
     values: dict[str, Any] = attrs.field(repr=False)
     contents: list[tuple[int, str, str]] = attrs.field(factory=list, repr=False)
-    """An entry of the list "On this page": level, anchor, text."""
+    """The entries of the list "On this page": level, anchor, text."""
     part: str = _PROTOCOL
     """The part of the documentation that it belongs to."""
 
@@ -72,10 +72,10 @@ class _Page:
 def write_docs(spec: Path, schemas: dict[str, Schema], folder: Path) -> None:
     """Create ``folder``, and write the documentation of the specification in ``spec`` into it.
 
-    ``schemas`` are those of its schema files. The state diagrams are those of ARCHITECTURE.md. The
-    SDK is that of the tests.
+    ``schemas`` are those of its schema files. The state diagrams are those of ARCHITECTURE.md, and the SDK is that
+    of the tests.
 
-    Raises `SpecError` if a sequence names what does not exist.
+    Raises `SpecError` if a sequence names something that does not exist.
     """
     source = read_source(spec, schemas)
     pages = _pages(source, Placement.of(source))

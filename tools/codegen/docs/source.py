@@ -1,6 +1,6 @@
-"""Reads everything in spec/ that the documentation shows, and finds its references. It writes nothing.
+"""Reads everything in spec/ that the documentation shows, and follows its references. This module writes nothing.
 
-It depends on no list of files: a file directly in spec/ is an OpenAPI or AsyncAPI document if it declares that.
+It has no list of the documents: a file directly in spec/ is an OpenAPI or AsyncAPI document if it says so.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ class Call:
     servers: tuple[dict[str, Any], ...]
     parameters: tuple[dict[str, Any], ...]
     assumed: bool
-    """Whether the path itself is assumed."""
+    """Whether the whole call is assumed."""
     about: str
-    """The description of the path."""
+    """The summary of the path; "" if it has none."""
     security: bool
     """Whether it needs a bearer token."""
 
@@ -92,7 +92,7 @@ class Source:
         return found
 
     def resolved(self, node: dict[str, Any], document: dict[str, Any]) -> dict[str, Any]:
-        """Follow a reference within its document."""
+        """Return ``node``, or the target of its reference within ``document``."""
         while str(node.get("$ref", "")).startswith("#/"):
             found: Any = document
             for key in node["$ref"][2:].split("/"):
@@ -144,7 +144,7 @@ class Source:
         }
 
     def messages(self) -> Iterator[Message]:
-        """Yield every message of every channel, those that the client sends first; replies are in `operations`."""
+        """Yield the messages of each channel, first those that the client sends; replies are in `operations`."""
         for channel in self.live["channels"]:
             for sent in (True, False):
                 for key in self.channel_messages(channel, sent=sent):
@@ -170,7 +170,8 @@ class Source:
 def read_source(folder: Path, schemas: dict[str, Schema]) -> Source:
     """Read the folder spec/; ``schemas`` are those of its schema files.
 
-    Raises `SpecError` if a reference leads nowhere, or a sequence names a call or a message that does not exist.
+    Raises `SpecError` if a sequence names a section, a participant, a call, an answer or a message that does not
+    exist, or if the file of the sequences is faulty.
     """
     documents = {path.name: yaml_text.parsed(path.read_text("utf-8")) for path in sorted(folder.glob("*.yaml"))}
     source = Source(

@@ -1,7 +1,7 @@
 """Draws the state diagrams that ARCHITECTURE.md has as Mermaid, in layers, with the initial state on top.
 
-The text comes from the tables of the core (`python -m tools.diagrams`). Lines that go up are drawn at their sides
-like all others; a label has a place of its own in a layer, so nothing overlaps.
+The text comes from the tables of the core (`python -m tools.diagrams`). Lines that go up are laid out like those
+that go down; each label has a place of its own in a layer, so nothing overlaps.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _LABEL_CHARACTER_PX: Final = 7.5
 _BOX_PX: Final = 34.0  # height of a state
 _PORT_PX: Final = 26.0  # between two lines at one state
 _SWEEPS: Final = 24
-_BEND_WEIGHT: Final = 8.0  # the weight of straight bends, relative to that of labels in the middle
+_BEND_WEIGHT: Final = 8.0  # the weight of a bend, which keeps lines straight; that of a state or a label is 1
 _PULL: Final = 2.0  # the weight of the middle of the drawing, which keeps it narrow
 _BETWEEN_PX: Final = 34.0  # between two layers: where lines turn
 _ARROW: Final = re.compile(r"^    (\w+) --> (\w+): (.+)$")
@@ -33,7 +33,7 @@ _FINAL: Final = re.compile(r"^    (\w+) --> \[\*\]$")
 
 @attrs.frozen
 class Arrow:
-    """The ways from one state to another."""
+    """The transitions from one state to another."""
 
     source: str
     target: str
@@ -46,7 +46,7 @@ class States:
 
     title: str
     states: tuple[str, ...]
-    """The initial one first."""
+    """The initial state first."""
     final: tuple[str, ...]
     arrows: tuple[Arrow, ...]
     rest: str
@@ -86,11 +86,11 @@ class _Place:
     y: float = 0.0
     top: float = 0.0
     bottom: float = 0.0
-    """Where its layer begins and ends: in between, lines are vertical."""
+    """`top` and `bottom` are where its layer begins and ends: in between, lines are vertical."""
 
     @property
     def weight(self) -> float:
-        """How much its place matters."""
+        """How much its horizontal position matters."""
         return 1.0 if self.state or self.labels else _BEND_WEIGHT
 
 
@@ -138,7 +138,7 @@ def _draw_state(drawing: Drawing, place: _Place, *, final: bool) -> None:
 
 
 def _places(states: States) -> tuple[list[_Place], list[tuple[list[_Place], bool]]]:
-    """Return everything that takes up space, and each line as the places that it passes, from top to bottom."""
+    """Return everything that takes up space, and each line: its places from the top, and whether it goes down."""
     rank = _ranks(states)
     count = {name: [0, 0] for name in states.states}
     for arrow in states.arrows:
@@ -262,7 +262,7 @@ def _set_y(layers: list[list[_Place]]) -> float:
 
 
 def _port(place: _Place, other: _Place, *, top: bool) -> float:
-    """Return where a line meets a state: its lines stand side by side, in the order of where they go."""
+    """Return the x at which a line meets a place; a state's lines are ordered by their other ends."""
     if not place.state:
         return place.x
     near = sorted(place.above if top else place.below, key=lambda each: each.x)

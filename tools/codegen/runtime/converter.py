@@ -1,6 +1,6 @@
-"""The converter of this package, which reads and writes its models; it is made by cattrs, an extra.
+"""The converter of this package, which reads and writes its models; it needs cattrs, an extra.
 
-Nothing here loads cattrs before somebody asks for the converter. How it converts is in the module of its hooks.
+Importing this module does not load cattrs; making a converter does. How it converts is in the module of its hooks.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ def converter() -> cattrs.Converter:
     `type` names, and raises `UnknownTagError` if there is none; a reader ignores such a message. The tables of the
     package have the model of each tag.
 
-    `unstructure` writes the names of the wire. It leaves out what is None, except for the keys that the service
+    `unstructure` writes the wire names. It leaves out what is None, except for the keys that the service
     itself always writes, as null. `JsonObject.to_dict` returns the same.
 
     Make one and keep it: a converter prepares each class when it first meets it.
 
     Raises:
-        ImportError: cattrs is not installed; `odyssey-models[cattrs]` brings it.
+        ImportError: cattrs is not installed; `odyssey-models[cattrs]` installs it.
 
     >>> from odyssey_models import IceCandidate
     >>> one = converter()

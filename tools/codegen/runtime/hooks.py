@@ -58,7 +58,7 @@ def converter_with_hooks() -> cattrs.Converter:
     )
     converter.register_structure_hook_factory(attrs.has, of_class)
     converter.register_unstructure_hook_factory(attrs.has, of_model)
-    # A field of a class outside of this package may be any model.
+    # A field of a class outside this package may hold any model.
     converter.register_unstructure_hook_func(_is_any_model, converter.unstructure)
     return converter
 
@@ -106,7 +106,7 @@ def _has_origin(*origins: Any) -> Callable[[Any], bool]:
 
 
 def _hook_of_union(converter: cattrs.Converter, hint: Any) -> _Hook:
-    """Return a hook that takes the message of the tag, or else the first member that the value fits."""
+    """Return a hook that takes the member with the tag if all members have tags, or else the first that fits."""
     # Looked up once, not for each value: most fields in lists are unions.
     members = [member for member in get_args(hint) if member is not _NONE]
     nullable = len(members) < len(get_args(hint))
@@ -123,7 +123,7 @@ def _nullable(member: Any, structure: _Hook) -> _Hook:
 
 
 def _tags(member: Any) -> tuple[str, ...]:
-    """Return the constants of the field `type`; none if this is not the class of a message."""
+    """Return the constants of the field `type`; empty if this is not the class of a message."""
     if not attrs.has(member):
         return ()
     attrs.resolve_types(member)

@@ -1,4 +1,4 @@
-"""What every class of this package has beside its fields: the way back to JSON, and a hash or the reason for none.
+"""What every class of this package has besides its fields: the way back to JSON, and a hash or a reason for none.
 
 Reading JSON, and checking it, is the job of a converter.
 """
@@ -22,22 +22,23 @@ __all__ = ["JsonObject"]
 class JsonObject:
     """One JSON object of the protocol.
 
-    It equals another of the same class and values. It can be hashed unless a value in it is a list or a dict, for
-    these can change: then, `hash` raises a TypeError that names the field. Use an identifier as the key instead.
+    It equals another object of the same class with the same values. It can be hashed unless a value in it is a
+    list or a dict, because these can change: then, `hash` raises a TypeError that names the field. Use an
+    identifier as the key instead.
     """
 
     __slots__ = ()
 
     @classmethod
     def __attrs_init_subclass__(cls) -> None:
-        type.__setattr__(cls, "__slots__", FieldTexts(cls))  # it is finished: nothing makes slots of them any more
+        type.__setattr__(cls, "__slots__", FieldTexts(cls))  # finished: nothing makes slots of them any more
         type.__setattr__(cls, "__hash__", _hash_or_reason(cls.__hash__))
         type.__setattr__(cls, "__repr__", _shown_anyway(cls.__repr__))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return it as JSON-ready data, under the names of the wire.
+        """Return the object as JSON-ready data, under the wire names.
 
-        What is None is left out, except for the keys that the service always shows, as null.
+        What is None is left out, except for the keys that the service always writes, as null.
         """
         data: dict[str, Any] = {}
         for field in attrs.fields(cast(Any, type(self))):
@@ -83,7 +84,7 @@ def _shown_anyway(show: Callable[[Any], str]) -> Callable[[Any], str]:
 
 
 def _what_can_change(model: Any) -> tuple[str, Any]:
-    """Return the first value in a model that has no hash, with its path."""
+    """Return the path of the first value in a model that has no hash, and the value."""
     name, value = next((name, value) for name, value in _values(model) if not _has_hash(value))
     if isinstance(value, JsonObject):
         path, value = _what_can_change(value)

@@ -1,7 +1,7 @@
-"""The keywords of the documents around the schemas: a closed shape for each, so that none is misspelt.
+"""The keywords of the documents around the schemas: a closed shape for each document, so that none is misspelt.
 
 A shape is a JSON Schema beside this module. It lists the keywords that the generators, the pages and spec-diff
-honour; any other would be silently dropped. `tools.codegen.envelopes` checks the references.
+honour; any other keyword would be silently dropped. `tools.codegen.envelopes` checks the references.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _FOLDER: Final = Path(__file__).parent
 
 
 def misshapen(file: str, marked: Marked) -> Iterator[Fault]:
-    """Yield each fault in the shape of the document `file`: a keyword too many, too few, or of another kind."""
+    """Yield each fault in the shape of the document `file`: an unknown or missing keyword, or a wrong value."""
     for error in _validator(file).iter_errors(marked.data):
         yield from _faults(marked, error)
 

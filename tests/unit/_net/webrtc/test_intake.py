@@ -1,4 +1,4 @@
-"""The short way of packets beside aiortc's own: the same packets, the same frames, requests and counts.
+"""The fast path of packets beside aiortc's own: the same packets, the same frames, requests and counts.
 
 Both have aiortc's transport, router and receiver, and aioice's connection; only the network is missing.
 """
@@ -282,7 +282,7 @@ def test_a_datagram_that_is_too_long_to_decrypt_does_not_end_the_connection() ->
     async def run() -> tuple[bool, int, int]:
         receiver = await established()
         receiver.connection.data_received(b"\x80\x61" + bytes(1600), 1)
-        receiver.connection.data_received(b"\xa0\x61" + bytes(1600), 1)  # with padding: not for the short way
+        receiver.connection.data_received(b"\xa0\x61" + bytes(1600), 1)  # with padding: not for the fast path
         await receiver.settle()
         receiver.connection.data_received(receiver.protected(plain(1)), 1)
         await receiver.settle()

@@ -49,7 +49,7 @@ def test_the_given_address_is_offered_and_no_other(address: str) -> None:
     assert set(in_time(offered())) == {(address, "host")}
 
 
-def test_a_connection_of_data_channels_alone_is_arranged_too() -> None:
+def test_a_connection_with_only_data_channels_offers_the_given_address_too() -> None:
     async def offered() -> list[tuple[str, str]]:
         connection = new_connection()
         connection.createDataChannel("x")

@@ -58,7 +58,8 @@ def run(controller: RateController, time: Time, link: Link, seconds: int, seed: 
     """Send pictures at the controller's rate over ``link``, and report as receivers do."""
     rng = random.Random(seed)
     found = Run()
-    fates = collections.deque[tuple[int, float, float | None]]()  # number, arrival or what would be it, arrival
+    # Of each packet: its number, when it arrives or would have arrived, and when it arrives (None if it is lost).
+    fates = collections.deque[tuple[int, float, float | None]]()
     on_their_way = collections.deque[tuple[float, Report]]()
     began = time.at
     debt, report_at = 0.0, time.at + REPORT_S
@@ -153,7 +154,7 @@ def test_heavy_loss_brings_it_down() -> None:
 
 
 @pytest.mark.parametrize("ahead_s", [-50.0, 1e6, REFERENCE_S * (1 << 24) - 100 - 3])
-def test_the_receivers_clock_does_not_matter_nor_its_turning_over(ahead_s: float) -> None:
+def test_neither_the_receivers_clock_nor_its_wraparound_matters(ahead_s: float) -> None:
     controller, time = begin()
     found = run(controller, time, Link(bits_per_s=2e6, clock_ahead_s=ahead_s), 10)
     assert all(1.2 < rate < 2.3 for rate in found.rates[2:]), found

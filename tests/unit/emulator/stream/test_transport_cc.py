@@ -1,4 +1,4 @@
-"""Transport-wide feedback, from the bytes and lines that the draft gives it."""
+"""Transport-wide feedback, from the bytes and SDP lines that the draft specifies."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_what_ends_too_early_is_left_out(left: int) -> None:
     assert reports(feedback(struct.pack("!H", 0x2003) + bytes([4, 4, 4]), count=3)[:left]) == []
 
 
-def test_steps_that_are_missing_leave_out_the_report() -> None:
+def test_a_report_with_missing_deltas_is_left_out() -> None:
     assert reports(feedback(struct.pack("!H", 0x2009) + bytes([4, 4]), count=9)) == []
 
 
