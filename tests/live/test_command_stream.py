@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.request import urlopen
 
+import attrs
 import av
 import numpy as np
 import pytest
@@ -63,9 +64,12 @@ def film(path: str | Path) -> tuple[int, tuple[int, int], float]:
 
 
 def strike_in_the_video(service: Emulator, fault: Fault) -> None:
-    """Add a fault once the stream's first picture is in its file."""
+    """Add a fault that strikes some time after the stream's first picture is in its file.
+
+    A busy machine may write it before it reads that the stream has started.
+    """
     eventually(Path("a-cat.mp4").exists)
-    service.faults.add(fault)
+    service.faults.add(attrs.evolve(fault, after=40))
 
 
 def lines(text: str) -> list[dict[str, Any]]:
