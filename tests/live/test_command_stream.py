@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import os
@@ -66,9 +67,16 @@ def film(path: str | Path) -> tuple[int, tuple[int, int], float]:
 def strike_in_the_video(service: Emulator, fault: Fault) -> None:
     """Add a fault that strikes some time after the stream's first picture is in its file.
 
-    A busy machine may write it before it reads that the stream has started.
+    The file is there for a moment before that, empty, because a recording first tries whether it can write it. And
+    a busy machine may write the picture before it reads that the stream has started.
     """
-    eventually(Path("a-cat.mp4").exists)
+
+    def has_a_picture() -> bool:
+        with contextlib.suppress(FileNotFoundError):
+            return Path("a-cat.mp4").stat().st_size > 0
+        return False
+
+    eventually(has_a_picture)
     service.faults.add(attrs.evolve(fault, after=40))
 
 
