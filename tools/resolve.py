@@ -62,6 +62,7 @@ _TOUCHING: Final = (
             "tests/unit/cli",
             "tests/unit/_video",
             "tests/unit/_live/test_driver.py",
+            "tests/unit/test_values.py",
         ),
         *("tests/live/test_peer.py", "tests/live/test_spectator_hls.py"),
     ),

@@ -316,6 +316,8 @@ class VideoFrame:
         """Return `data` for NumPy: ``np.asarray(frame)`` is that array, ``np.array(frame)`` a copy of it."""
         import numpy as np
 
+        if copy is None:  # which NumPy 1 does not take as an argument
+            return np.asarray(self.data, dtype=dtype)
         return np.array(self.data, dtype=dtype, copy=copy)
 
     def to_ndarray(self, format: str = "rgb24") -> npt.NDArray[np.uint8]:  # noqa: A002 - known from PyAV, OpenCV
