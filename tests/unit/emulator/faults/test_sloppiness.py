@@ -422,7 +422,11 @@ def early(name: str, seed: int, method: str, path: str, where: str, *, first: bo
 
 def redirects(method: str) -> set[tuple[int, str]]:
     found = [early("a redirect", seed, method, "/x/%C3%A4?a=%26", "…") for seed in range(SEEDS)]
-    return {(call.instead.status, call.instead.headers["Location"]) for call in found if call and call.instead}
+    return {
+        (call.instead.status, call.instead.headers["Location"])
+        for call in found
+        if call is not None and call.instead is not None
+    }
 
 
 def test_a_redirect_keeps_origin_path_and_query() -> None:
