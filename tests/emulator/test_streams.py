@@ -355,47 +355,32 @@ def test_an_end_that_is_overtaken_is_completed(
     leave_in_the_middle()
 
 
-def test_an_end_that_comes_while_the_stream_is_cut_off_is_answered_after_the_reason(
-    make_emulator: MakeEmulator, sent_slowly: threading.Event
+@pytest.mark.parametrize("ends_first", [True, False], ids=["an end and a start", "a start"])
+def test_what_comes_while_the_stream_is_cut_off_is_answered_after_the_reason(
+    ends_first: bool, make_emulator: MakeEmulator, sent_slowly: threading.Event
 ) -> None:
+    def has_heard_the_end(emulator: Emulator) -> bool:
+        return any(seen.type == "interactive_stream_end" for seen in emulator.messages)
+
     @scenario
-    async def end_late() -> None:
+    async def ask_meanwhile() -> None:
         emulator = make_emulator(max_stream_s=0.5)
         async with connect(credentials_of(emulator)) as client:
             client.start()
             await client.message("stream_started")
             await asyncio.to_thread(eventually, lambda: ends(emulator))
-            client.send(type="interactive_stream_end")
-            await asyncio.to_thread(
-                eventually, lambda: any(seen.type == "interactive_stream_end" for seen in emulator.messages)
-            )
+            if ends_first:
+                client.send(type="interactive_stream_end")
+                await asyncio.to_thread(eventually, lambda: has_heard_the_end(emulator))
             client.start()
             await asyncio.to_thread(eventually, lambda: len(emulator.prompts) == 2)
             sent_slowly.set()
             assert (await client.message("interactive_stream_error"))["reason"] == "session_timeout"
-            await client.message("stream_ended")
+            if ends_first:
+                await client.message("stream_ended")
             await client.message("stream_started")
 
-    end_late()
-
-
-def test_a_start_that_comes_while_the_stream_is_cut_off_is_answered_after_the_reason(
-    make_emulator: MakeEmulator, sent_slowly: threading.Event
-) -> None:
-    @scenario
-    async def start_early() -> None:
-        emulator = make_emulator(max_stream_s=0.5)
-        async with connect(credentials_of(emulator)) as client:
-            client.start()
-            await client.message("stream_started")
-            await asyncio.to_thread(eventually, lambda: ends(emulator))
-            client.start()
-            await asyncio.to_thread(eventually, lambda: len(emulator.prompts) == 2)
-            sent_slowly.set()
-            assert (await client.message("interactive_stream_error"))["reason"] == "session_timeout"
-            await client.message("stream_started")
-
-    start_early()
+    ask_meanwhile()
 
 
 def test_the_reason_of_the_end_is_said_before_the_peer_connection_ends(

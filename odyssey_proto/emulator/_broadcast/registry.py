@@ -40,9 +40,12 @@ class Broadcast:
     ready: BroadcastReady
     """The message that announces it to the streamer's client."""
 
-    async def end(self) -> None:
-        """End the broadcast and disconnect all spectators."""
+    def end(self) -> asyncio.Task[None]:
+        """End the broadcast, and return the task that disconnects all spectators."""
         self.video.end()
+        return asyncio.get_running_loop().create_task(self._close_outputs())
+
+    async def _close_outputs(self) -> None:
         await asyncio.gather(self.spectators.close(), self.hls.end())
 
 
@@ -81,10 +84,10 @@ class BroadcastRegistry:
         """End the broadcast of ``stream_id``, if there is one. It ends even if the caller is cancelled."""
         broadcast = self._broadcasts.get(stream_id)
         if broadcast is not None and not broadcast.video.ended:
-            loop = asyncio.get_running_loop()
-            self._removals[stream_id] = loop.call_later(_FORGOTTEN_AFTER_S, self._remove, stream_id)
-            broadcast.video.end()  # now: whoever calls next finds it ended
-            ending = loop.create_task(broadcast.end())
+            self._removals[stream_id] = asyncio.get_running_loop().call_later(
+                _FORGOTTEN_AFTER_S, self._remove, stream_id
+            )
+            ending = broadcast.end()
             self._endings.add(ending)
             ending.add_done_callback(self._endings.discard)
             await asyncio.shield(ending)
