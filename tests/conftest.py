@@ -1,7 +1,7 @@
 """Fixtures for emulators and clients, and a check that a test leaves nothing behind.
 
-Each is made for one test, because an emulator starts in a few ms. Clients are closed before emulators stop; the
-check for leftovers comes after that.
+Each test gets its own emulators and clients, because an emulator starts in a few ms. Clients are closed before
+emulators stop; the check for leftovers comes after that.
 """
 
 from __future__ import annotations
@@ -39,36 +39,37 @@ if TYPE_CHECKING:
     from odyssey_proto import Session
 
 
-# The background jobs of a shell, and their children, ignore SIGINT, those of nohup SIGHUP; a script in a terminal
-# does not.
+# Background jobs of a shell ignore SIGINT, and jobs of nohup ignore SIGHUP; so do their children. A script in a
+# terminal ignores neither.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-# Decoders of tests may have threads. A child that deletes such a decoder waits for them, or crashes.
+# Decoders in tests may have threads. A forked child that deletes such a decoder waits for its threads, or crashes:
+# unused decoders are deleted before the fork.
 if hasattr(os, "register_at_fork"):  # not on Windows
     os.register_at_fork(before=gc.collect)
 
 
 SPARING: Final[dict[str, Any]] = {"record": False, "size": (512, 64)}
-"""Settings of an emulator that costs a tenth of the CPU: hardly any test checks recordings or the size.
+"""Settings with which an emulator needs a tenth of the CPU: hardly any test checks recordings or the size.
 
-Landscape pictures have room for their stamp, portrait ones do not. A test that checks the size, or the content of
-the pictures, is marked ``full_size``.
+At this size, landscape pictures have room for their stamp, and portrait ones do not. A test that checks the size,
+or the content of the pictures, is marked ``full_size``.
 """
 
 OURS: Final = ("odyssey-proto/",)
-"""How the User-Agent of our client begins: other clients in the tests may break the protocol."""
+"""The beginning of our client's User-Agent: other clients are not judged, and some break the protocol."""
 
 SHARED: Final = ("netns", "coturn", "janus", "chromium")
-"""Markers of tests that take turns when tests run side by side: those with the same marker run on one worker.
+"""Markers of tests that take turns when tests run side by side: tests with the same marker run on one worker.
 
-So do all that measure, except for those in a network of their own, and those of a group that they name.
+So do all tests marked `measures`, except those with one of these markers or with an ``xdist_group`` of their own.
 """
 
 LONGEST_IN_NAME: Final = 200
-"""The longest text or bytes that a test has in its name, in characters or bytes."""
+"""The longest value that the name of a test shows in full, in characters or bytes."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -86,7 +87,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Read no file without wanted tests: those marked `measures` are in ``tests/measured``, and no others."""
+    """Skip files without tests of the phase: ``tests/measured`` has all tests marked `measures`, and no others."""
     phase = config.getoption("--phase")
     if phase is None or not collection_path.is_file():
         return None
@@ -94,7 +95,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_make_parametrize_id(val: object) -> str | None:
-    """Name a value of some MB by its length: workers send the name of each test five times."""
+    """Shorten a long value in a test's name: some have several MB, and workers send each name five times."""
     if not isinstance(val, str | bytes) or len(val) <= LONGEST_IN_NAME:
         return None
     return f"{val[:20]!a} and more, {len(val)} in all"
@@ -102,7 +103,7 @@ def pytest_make_parametrize_id(val: object) -> str | None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
-    """Collect no garbage meanwhile: there is hardly any, and looking for it takes an eighth of the time."""
+    """Turn off the garbage collector during the collection: it takes an eighth of the time and finds little."""
     gc.disable()
     try:
         rewrite_share(session.config, Path(__file__).parent)
@@ -139,7 +140,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Schedul
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Refuse to run if xdist knows no groups: tests that share a server would run at the same time."""
+    """Refuse to run if xdist has not read the groups: tests that share a server would run at the same time."""
     if getattr(session.config.option, "loadgroup", False):
         for item in session.items:
             if item.get_closest_marker("xdist_group") and "@" not in item.nodeid:
@@ -148,9 +149,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def the_collected_tests_are_set_aside() -> None:
-    """Exempt them from garbage collection: a million objects, which would take most of the time of each test.
+    """Exempt the collected tests from garbage collection: checking their million objects would dominate each test.
 
-    It also runs less often than usual. As often as usual, it takes a tenth of the time of the tests that stream.
+    The collector also runs less often: at its usual rate, it takes a tenth of the time of the tests that stream.
     """
     gc.collect()
     gc.freeze()
@@ -276,22 +277,22 @@ def client(emulator: Emulator, make_client: MakeClient) -> Odyssey:
 
 @pytest.fixture
 def session(client: Odyssey) -> Session:
-    """A session of `client`, connected."""
+    """A connected session of `client`."""
     return client.connect(timeout=PATIENCE_S)
 
 
 @pytest.fixture
 def signaling_comes_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the reason that signaling reports come before the end of the peer connection, which closes with it.
+    """Delay the report that the peer connection has ended until signaling has reported the reason.
 
-    A busy machine may read them in the other order, which counts as a loss.
+    Both connections end at once; a busy machine may read the two ends in the other order, which counts as a loss.
     """
     monkeypatch.setattr("odyssey_proto._net.webrtc.reports._SETTLING_S", PATIENCE_S)
 
 
 @pytest.fixture
 def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give a session back however long that takes: a busy machine takes longer than a caller of `close` waits."""
+    """Extend the time limits for giving a session back: a busy machine takes longer than `close` usually waits."""
     monkeypatch.setattr("odyssey_proto.client._CLOSE_S", PATIENCE_S)
     monkeypatch.setattr("odyssey_proto._rest.minting._GIVING_BACK_S", PATIENCE_S)
     for module in ("driver", "live_connection"):

@@ -117,11 +117,13 @@ def one_of(name: str, value: Any, known: tuple[str, ...]) -> str:
 
 
 def seconds(name: str, value: Any) -> float:
-    """Return ``value``, a finite duration in s, 0 or more."""
+    """Return ``value``, a duration from 0 to 1e9 s."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be a number of seconds, not {type(value).__name__}")
-    if not 0 <= value < math.inf or value > _LARGEST_S:
-        raise OdysseyConfigError(f"{name} must be 0 s or more, and finite{_not(value)}", code="invalid_argument")
+    if not 0 <= value <= _LARGEST_S:
+        raise OdysseyConfigError(
+            f"{name} must be from 0 to {_LARGEST_S:,.0f} s{_not(value)}", code="invalid_argument"
+        )
     return float(value)
 
 

@@ -81,7 +81,7 @@ class RLock(Lock):
 
 
 @process_end.after_fork_in_child
-def _begin_anew() -> None:
+def _reset_in_child() -> None:
     global _forks, _renewing
     _forks, _renewing = _forks + 1, threading.Lock()
 

@@ -166,11 +166,11 @@ class Dispatcher:
                 name, arguments = _CALLS[type(item)]
                 self._call(name, *arguments(item))
                 if isinstance(item, events.StatusChanged):
-                    self._tell_connection(item.status)
+                    self._call_connection_handler(item.status)
             del item  # so that no frame is kept alive while waiting for the next item
         self._failures.report_rest()
 
-    def _tell_connection(self, status: ConnectionStatus) -> None:
+    def _call_connection_handler(self, status: ConnectionStatus) -> None:
         if status is ConnectionStatus.CONNECTED and not self._was_connected:
             self._was_connected = True
             self._call("on_connected")

@@ -66,7 +66,7 @@ class StreamerLink:
         self._lock = threading.Lock()
         self._closed = False
         self._source = context.hub.source
-        self._told = threading.Event()  # `SignalingOpened` is in the inbox: further inputs may follow
+        self._opening_reported = threading.Event()  # `SignalingOpened` is in the inbox: further inputs may follow
         self._signaling: signaling.SignalingConnection | None = None
         self._ice_servers: tuple[wire.IceServer, ...] = ()
         self._preparing: threading.Thread | None = None
@@ -146,7 +146,7 @@ class StreamerLink:
             self._signaling = connection
         if not too_late:
             self._post(inputs.SignalingOpened(plan.link))
-        self._told.set()
+        self._opening_reported.set()
         if too_late:
             connection.close()
 
@@ -303,21 +303,21 @@ class StreamerLink:
     # --- received from the WebSocket, on its reading thread
 
     def _take_message(self, message: wire.SignalingServerMessage | codec.UnknownMessage) -> None:
-        self._told.wait()
+        self._opening_reported.wait()
         if isinstance(message, codec.UnknownMessage):
             log.warning("ignored: signaling message of unknown type %r", secrets.one_line(message.type))
         else:
             self._post(inputs.Received(self._plan.link, message))
 
     def _take_closed(self, closed: signaling.SignalingEnd) -> None:
-        self._told.wait()
+        self._opening_reported.wait()
         if closed.error is None:
             self._post(inputs.SignalingClosed(self._plan.link))
         else:
             self._fail(closed.error)
 
     def _take_unreadable(self, error: errors.MalformedMessageError) -> None:
-        self._told.wait()
+        self._opening_reported.wait()
         log.warning("not read: %s", error)
         error.session_id = self._plan.session_id
         self._post(inputs.Unreadable(self._plan.link, error))

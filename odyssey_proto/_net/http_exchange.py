@@ -383,6 +383,6 @@ _clients: ConcurrentWeakSet[HttpClient] = ConcurrentWeakSet()
 
 
 @process_end.after_fork_in_child
-def _begin_anew() -> None:
+def _reset_in_child() -> None:
     for client in tuple(_clients):
         client._begin()

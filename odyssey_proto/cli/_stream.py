@@ -92,13 +92,13 @@ class _Streaming:
             self._stream_id = session.start_stream(**wanted, timeout=timeout_s)
 
         def follow() -> None:
-            viewing.tell({"type": "started", "stream_id": self._stream_id}, f"stream id: {self._stream_id}")
+            viewing.emit({"type": "started", "stream_id": self._stream_id}, f"stream id: {self._stream_id}")
             viewing.caption(session.last_applied_prompt or wanted["prompt"])
             until_the_end.enter_context(steering)
             if self._is_typed_into:
                 until_the_end.enter_context(typed_lines(steering.type))
                 if sys.stdin.isatty():
-                    viewing.tell({"type": "typing"}, _HINT)
+                    viewing.emit({"type": "typing"}, _HINT)
 
         steering = Steering(
             session,
@@ -117,9 +117,9 @@ class _Streaming:
             info = session.wait_for_broadcast()
         except OdysseyError as error:
             if not session.has_ended:
-                self._viewing.tell({"type": "no_broadcast", "error": error.to_dict()}, f"no broadcast: {error}")
+                self._viewing.emit({"type": "no_broadcast", "error": error.to_dict()}, f"no broadcast: {error}")
             return
-        self._viewing.tell({"type": "broadcast", **info.to_dict()}, f"watch it: {way_to_watch(info)}")
+        self._viewing.emit({"type": "broadcast", **info.to_dict()}, f"watch it: {way_to_watch(info)}")
 
     def _note(self, steered: Steered) -> None:
         """Report the outcome of a prompt."""
@@ -129,4 +129,4 @@ class _Streaming:
             self._viewing.caption(text)
         else:
             text = f"not applied: {steered.error}"
-        self._viewing.tell({"type": "prompt", **steered.to_dict()}, f"at {steered.at_s:.1f} s: {text}")
+        self._viewing.emit({"type": "prompt", **steered.to_dict()}, f"at {steered.at_s:.1f} s: {text}")

@@ -95,7 +95,7 @@ class Viewing:
             opened.push(self._display)
             self._open = opened.pop_all()
         if self._page is not None:
-            self.tell({"type": "page", "url": self._page.url}, f"live picture: {self._page.url}")
+            self.emit({"type": "page", "url": self._page.url}, f"live picture: {self._page.url}")
             if self._outputs.opens_browser:
                 self._page.open_browser()
         return self
@@ -109,7 +109,7 @@ class Viewing:
         """Show the current step, if progress is shown."""
         self._show(text, None)
 
-    def tell(self, data: dict[str, Any], text: str) -> None:
+    def emit(self, data: dict[str, Any], text: str) -> None:
         """Report what happened: as JSON, or as a line for people."""
         if self._outputs.as_json:
             _output.print_json(data)
@@ -151,7 +151,7 @@ class Viewing:
             try:
                 on_start()
                 threading.Thread(
-                    target=self._tell_losses, args=(happening,), name="odyssey-losses", daemon=True
+                    target=self._report_losses, args=(happening,), name="odyssey-losses", daemon=True
                 ).start()
                 self.step("waiting for the first picture")
                 self._take(frames, ending, on_first)
@@ -163,16 +163,16 @@ class Viewing:
             ending.frames, ending.dropped = recording.frames, recording.dropped
         return ending
 
-    def _tell_losses(self, happening: Iterator[Event]) -> None:
+    def _report_losses(self, happening: Iterator[Event]) -> None:
         """Report each loss of the connection, and each pause of the video, until the connection ends."""
         with contextlib.suppress(BrokenPipeError):  # the reader is gone; the other thread ends for that reason
             for event in happening:
                 match event:
                     case StatusChanged(status=ConnectionStatus.RECONNECTING):
-                        self.tell({"type": "lost"}, "the connection was lost; reconnecting")
+                        self.emit({"type": "lost"}, "the connection was lost; reconnecting")
                     case GapEvent(seconds=seconds) if not self._is_over:
                         data = {"type": "gap", "seconds": round(seconds, 3), "frames_missed": event.frames_missed}
-                        self.tell(data, f"the video resumes after {seconds:.1f} s")
+                        self.emit(data, f"the video resumes after {seconds:.1f} s")
 
     def _take(self, frames: Iterator[VideoFrame], ending: Ending, on_first: Callable[[float], object]) -> None:
         length_s = self._outputs.seconds

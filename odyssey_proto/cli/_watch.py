@@ -74,7 +74,7 @@ def command(
                 else _info(str(url), str(token), hls_url)
             )
             with client.watch(info, timeout=max(_CONNECT_S, access.timeout)) as spectator:
-                ending = viewing.watch(spectator, _nothing, lambda: viewing.tell({"type": "watching"}, "watching"))
+                ending = viewing.watch(spectator, _nothing, lambda: viewing.emit({"type": "watching"}, "watching"))
         viewing.report(ending, {})
     return 0
 

@@ -153,9 +153,11 @@ loss=0.006060606060606061, round_trip_ms=None, frozen_s=0.9, at=103.0)
         expected = last.expected - first.expected
         # Late packets are taken back from the lost ones, so the difference may be below 0.
         lost = max(0, last.lost - first.lost)
-        can_tell = expected >= LEAST_PACKETS and last.at - first.at >= _LEAST_S
+        is_measurable = expected >= LEAST_PACKETS and last.at - first.at >= _LEAST_S
         held_up_s = min(WINDOW_S, last.held_up_s - first.held_up_s + silent_s)
-        return _Measured(min(1.0, lost / expected) if can_tell else 0.0, figures.round_trip_s or 0.0, held_up_s)
+        return _Measured(
+            min(1.0, lost / expected) if is_measurable else 0.0, figures.round_trip_s or 0.0, held_up_s
+        )
 
     def _reported(self, change: LinkQualityChanged) -> LinkQualityChanged | None:
         """Return what to report after a look that amounts to ``change``; None for nothing."""

@@ -103,11 +103,11 @@ class SessionBase(StatusMachine):
 
     # --- the stream
 
-    def _tell_held(self) -> None:
+    def _pass_on_held(self) -> None:
         while self._held:
-            self.tell_stream(self._held.popleft())
+            self.pass_to_stream(self._held.popleft())
 
-    def tell_stream(self, item: News | VideoResumed | Unreadable | wire.DataChannelStreamerMessage) -> None:
+    def pass_to_stream(self, item: News | VideoResumed | Unreadable | wire.DataChannelStreamerMessage) -> None:
         """Pass something on to the stream."""
         self._stream.step(STREAM_ROWS, item, type(item))
 
@@ -120,8 +120,8 @@ class SessionBase(StatusMachine):
         self.doing = "not connected"
         if (call := self._calls.take_connect()) is not None:
             self._agenda.put(Fail(call, errors.again(error)))
-        self._tell_held()
-        self.tell_stream(SessionOver(error, broken_by=self.error))
+        self._pass_on_held()
+        self.pass_to_stream(SessionOver(error, broken_by=self.error))
         if connection.is_up:
             connection.say_goodbye()
         else:

@@ -226,8 +226,8 @@ class SessionMachine(SessionBase):
         self.doing, self.last_failure = "connected", ""
         if (call := self._calls.take_connect()) is not None:
             self._agenda.put(Succeed(call, None))
-        self.tell_stream(LinkUp())
-        self._tell_held()
+        self.pass_to_stream(LinkUp())
+        self._pass_on_held()
 
     def keep_alive(self, _: Due) -> None:
         """Send a keepalive, so that the service keeps the session."""
@@ -259,7 +259,7 @@ class SessionMachine(SessionBase):
 
     def wait_to_rejoin(self, item: LinkFailed) -> None:
         """Try the next link after a pause; the stream's frames continue over that link."""
-        self.tell_stream(LinkClosed(item.video_at))
+        self.pass_to_stream(LinkClosed(item.video_at))
         self._connection.close()
         self._agenda.put(ErrorOccurred(error=item.error, fatal=False, at=self._agenda.now))
         self.doing = "waiting to try again"
@@ -286,7 +286,7 @@ class SessionMachine(SessionBase):
     def report_unread(self, item: Unreadable) -> None:
         """Report a message that cannot be read."""
         self._offers -= _was_accepted(item)
-        self.tell_stream(item)
+        self.pass_to_stream(item)
 
     def refuse_unread(self, _: Due) -> None:
         """Treat a link whose offer cannot be read or answered as failed: the next may bring another."""
@@ -297,7 +297,7 @@ class SessionMachine(SessionBase):
 
     def lose_link(self, item: LinkFailed) -> None:
         """Start to rejoin the session over another link, for as long as the service keeps it."""
-        self.tell_stream(LinkLost(item.error))
+        self.pass_to_stream(LinkLost(item.error))
         self._agenda.wake_at(Due.GIVE_UP, self._kept_until)
         self.wait_to_rejoin(item)
 
@@ -309,7 +309,7 @@ class SessionMachine(SessionBase):
         """Give up: the service has forgotten the session."""
         self.fail(StepFailed(session_errors.not_back(self.progress, self._connection.session_id)))
 
-    def fail_as_told(self, message: wire.SignalingError) -> None:
+    def fail_on_signaling_error(self, message: wire.SignalingError) -> None:
         """Fail with an error that the service reported."""
         self.fail(StepFailed(session_errors.told(message, self._connection.session_id)))
 
@@ -332,7 +332,7 @@ class SessionMachine(SessionBase):
         """End at the user's request."""
         self._finish(item.error or session_errors.left(self._connection.session_id))
 
-    def leave_as_told(self, _: SignalingClosed) -> None:
+    def leave_on_close(self, _: SignalingClosed) -> None:
         """End because the service ended the session."""
         self._connection.close()
         self._finish(session_errors.ended(self._connection.session_id), give_back=False)
@@ -451,7 +451,7 @@ SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
     row((S.CONNECTED,), Due.SPARE, None, M.drop_spare),
     # Losing the link. The commands of a stream wait while the session reconnects.
     row(_JOINING, LinkFailed, None, M.wait_to_rejoin, may_retry),
-    row((S.RECONNECTING,), VideoResumed, None, M.tell_stream),
+    row((S.RECONNECTING,), VideoResumed, None, M.pass_to_stream),
     row(_JOINING, wire.StreamStarted, None, M.hold_report),
     row(_JOINING, wire.UpdateAcknowledged, None, M.hold_report),
     row(_JOINING, wire.BroadcastReady, None, M.hold_report),
@@ -460,8 +460,8 @@ SESSION_TABLE: Final[tuple[Row[SessionMachine], ...]] = (
     row((S.CONNECTED,), LinkFailed, S.RECONNECTING, M.lose_link, may_reconnect),
     row(_LINKED, LinkFailed, S.FAILED, M.fail),
     row(_JOINING, SignalingClosed, None, M.closed_too_early),
-    row((S.CONNECTED,), SignalingClosed, S.DISCONNECTED, M.leave_as_told),
-    row(_LINKED, wire.SignalingError, S.FAILED, M.fail_as_told),
+    row((S.CONNECTED,), SignalingClosed, S.DISCONNECTED, M.leave_on_close),
+    row(_LINKED, wire.SignalingError, S.FAILED, M.fail_on_signaling_error),
     row(_LINKED, Unreadable, S.FAILED, M.fail, meant("error")),
     row(_JOINING, Unreadable, None, M.await_another_offer, awaits_offer),
     row(_JOINING, Unreadable, None, M.report_unread),

@@ -34,6 +34,7 @@ from ._http.archive_api import ArchiveApi
 from ._http.artifact_server import ArtifactServer
 from ._http.faults_api import FaultsApi
 from ._http.front_page import FrontPage
+from ._http.listening import stop_listening
 from ._http.notebook_api import NotebookApi
 from ._http.traffic_api import TrafficApi
 from ._jobs.queue import SimulationQueue
@@ -64,7 +65,6 @@ _SWEEP_EVERY_S: Final = 0.5
 _LOOPBACK: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # how to reach "all addresses"
 _STOP_WITHIN_S: Final = 0.5
 _BACKLOG: Final = 128  # connections that wait to be accepted
-_ACCEPTING_TURNS: Final = 5  # of the loop, from accepting a connection to its `connection_made`; it takes three
 _WRITTEN_WITHIN_S: Final = 2.0
 _SERVED_WITHIN_S: Final = 2 * _STOP_WITHIN_S + 1.0 + _WRITTEN_WITHIN_S + 0.5
 """Limit for the end of sessions (twice), broadcasts, recordings, and the rest, in s."""
@@ -319,7 +319,7 @@ class _Server:
         await self._runner.setup()
         assert self._runner.server is not None
         try:
-            # Not a `web.TCPSite`, which would close the socket in the middle of accepting a connection.
+            # Not a `web.TCPSite`, which would not call `stop_listening`.
             self._listening = await asyncio.get_running_loop().create_server(
                 self._runner.server, self._config.host, self._config.port, backlog=_BACKLOG
             )
@@ -342,7 +342,8 @@ class _Server:
         self._journal.end()
         if self._sweeper is not None:
             self._sweeper.cancel()
-        await self._stop_listening()
+        if self._listening is not None:
+            await stop_listening(self._listening)
         await self._simulations.stop()
         await self._end_sessions()
         await self._broadcasts.close()
@@ -352,19 +353,6 @@ class _Server:
         if self._runner is not None:
             await self._runner.cleanup()
         await self._end_sessions()  # of requests that were answered meanwhile
-
-    async def _stop_listening(self) -> None:
-        """Accept no more connections, and free the port once those that were accepted belong to the server.
-
-        asyncio loses a connection whose server is closed at that moment: it stays open, and its client waits.
-        """
-        if self._listening is None:
-            return
-        for sock in self._listening.sockets:
-            asyncio.get_running_loop().remove_reader(sock.fileno())
-        for _ in range(_ACCEPTING_TURNS):
-            await asyncio.sleep(0)
-        self._listening.close()
 
     async def _end_sessions(self) -> None:
         for session in self._service.sessions:

@@ -1,4 +1,4 @@
-"""A command that is forked from a program in memory behaves as the one that starts anew."""
+"""A command that is forked from a preloaded program behaves like one that starts from scratch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The conformance kit: our client has all points; a client that is wrong loses those of what is wrong."""
+"""The conformance kit: our client gets all points, and a faulty client loses the points for its faults."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ ROOT: Final = Path(__file__).parents[2]
 OURS: Final = (sys.executable, "-m", "tests.support.clients.adapter")
 FOREIGN: Final = (sys.executable, "-m", "tests.support.clients.foreign_client")
 TRIGGER: Final = "broadcast_ready"
-"""A word that one transcript has."""
+"""A word that occurs in exactly one transcript."""
 WRONG_READER: Final = (sys.executable, "-m", "tests.support.clients.wrong_reader")
 
 CONNECTING: Final = [
@@ -45,14 +45,14 @@ GROUPS: Final = {
     "when things go wrong": CONNECTING[len(CONNECTING) // 2 :],
     "without a session": [scenario.name for scenario in SCENARIOS if scenario.name not in CONNECTING],
 }
-"""All scenarios, in parts."""
+"""All scenarios, divided among the cases of one test."""
 of_ours: Final = pytest.mark.xdist_group("our client in the scenarios")
 of_foreign: Final = pytest.mark.xdist_group("a foreign client in the scenarios")
 
 
 @pytest.fixture(scope="module", autouse=True)
 def the_adapters_are_found() -> Iterator[None]:
-    """The commands are started from anywhere, and are part of the tests."""
+    """Put the adapters on PYTHONPATH: they are modules of the tests, and may be started from any folder."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'generated' / 'python'}")
         yield
@@ -60,20 +60,20 @@ def the_adapters_are_found() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def ours(the_adapters_are_found: None) -> Iterator[tuple[str, ...]]:
-    """The command of our client, loaded once: its tests are of one group."""
+    """The command of our client, loaded once: all tests that use it are in one xdist group."""
     with preloaded(OURS[-1]) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
 def foreign(the_adapters_are_found: None) -> Iterator[tuple[str, ...]]:
-    """The command of a client that shares no code with ours, loaded once: its tests are of one group."""
+    """The command of a client that shares no code with ours, also loaded once for its xdist group."""
     with preloaded(FOREIGN[-1]) as found:
         yield found
 
 
 def failed(card: Scorecard) -> dict[str, str]:
-    """Return what is wrong, by the name of the point."""
+    """Return why each lost point was lost, by its name."""
     return {point.name: f"{point.why} ({point.written})" for point in card.points if point.outcome == "failed"}
 
 
@@ -245,7 +245,7 @@ class TestLive:
         self, foreign: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
     ) -> None:
         (scenario,) = [scenario for scenario in SCENARIOS if scenario.name == "busy service"]
-        long = f"{PATIENCE_S:g}"  # on a busy machine, the usual second passes by itself
+        long = f"{PATIENCE_S:g}"  # on a busy machine, the usual second may pass without any wait
         busier = attrs.evolve(
             scenario,
             faults=tuple({**fault, "headers": {"Retry-After": long}} for fault in scenario.faults),

@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 OF_TYPES: Final = frozenset({"type", "required", "const", "anyOf", "oneOf"})
-"""Keywords that a type expresses; a guard knows nothing of the others."""
+"""The keywords that a TypeScript type expresses; a type guard checks no others."""
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,7 @@ def test_it_loses_only_the_points_that_types_cannot_have(adapter: Path) -> None:
     for point in card.points:
         if point.outcome == "failed":
             case = vector(point)
-            if point.name.startswith("valid/"):  # a documented null is absent
+            if point.name.startswith("valid/"):  # it leaves out a nullable field, which the type requires
                 assert case["written"].keys() - case["data"].keys(), point.name
             else:
                 assert case["keyword"] not in OF_TYPES, point.name

@@ -1,4 +1,4 @@
-"""Who may call an emulator: ``Host``, ``Origin``, and what pages may read, byte by byte over a socket."""
+"""Which ``Host`` and ``Origin`` may call an emulator, and what pages may read: raw requests over a socket."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class Answer:
 
 
 def ask(emulator: Emulator, call: str, *headers: str, version: str = "1.1", body: bytes = b"") -> Answer:
-    """Send a call with exactly these header lines, and that of its length."""
+    """Send a call with only these header lines, ``Connection: close`` and ``Content-Length``."""
     address = urlsplit(emulator.api_url)
     lines = [f"{call} HTTP/{version}", *headers, "Connection: close", f"Content-Length: {len(body)}", "", ""]
     with socket.create_connection((address.hostname, address.port), timeout=PATIENCE_S) as connection:
@@ -84,7 +84,7 @@ def ask(emulator: Emulator, call: str, *headers: str, version: str = "1.1", body
 
 
 def upgrade(emulator: Emulator, *headers: str) -> int:
-    """Return the status of a WebSocket handshake that has all that a session needs."""
+    """Return the status of a WebSocket handshake with valid credentials of a session."""
     credentials = authorise(emulator.api_url, emulator.api_key)
     address = urlsplit(credentials.signalling_url)
     call = f"GET {address.path}/client/{credentials.session_id}?token={credentials.token} HTTP/1.1"
@@ -312,7 +312,7 @@ def test_no_page_may_call_what_controls_the_emulator(make_emulator: MakeEmulator
     answer = ask(emulator, call, host, f"Origin: {origin}", "Access-Control-Request-Method: POST")
     assert answer.status == 403
     assert not [name for name in answer.headers if name.startswith("access-control-")]
-    # The second home of the service's calls, to which a sloppy emulator redirects, has no such calls.
+    # A sloppy emulator redirects the service's calls to ``/moved``, which must not have the control calls.
     assert ask(emulator, call.replace("/", "/moved/", 1), host).status in (404, 405)
 
 

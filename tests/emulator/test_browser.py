@@ -126,8 +126,8 @@ def test_a_page_of_another_origin_streams(
     night, noon = frames[-1]["colour"], found["after"]["colour"]
     assert sum(noon) > sum(night) + 100
     assert found["decoded"] > 20
-    # It tells its candidates apart from its answer. They are mostly ``*.local`` names; if Chromium's own resolver
-    # is slow, it sends addresses.
+    # Chromium sends its candidates separately from its answer. Most are ``*.local`` names; if its own resolver is
+    # slow, it sends addresses.
     assert not found["answerHasCandidates"]
     assert found["candidates"]
 
@@ -138,8 +138,8 @@ def test_a_page_of_another_origin_streams_from_a_cassette(
     path = tmp_path / "cat.cast"
     with make_client(make_emulator(size=SMALL)).connect(timeout=PATIENCE_S) as session:
         numbers = film(session, path, frames=40, portrait=False)
-    # So slowly that even a browser on a busy machine shows ten of the 40 pictures before the change, for which the
-    # replay waits 5 s and no longer.
+    # At this pace, even a browser on a busy machine shows ten of the 40 pictures before the prompt is due. The
+    # replay waits for the prompt only 5 s.
     emulator = make_emulator(replay=path, pace=0.25)
     found = visit(emulator, pages, tmp_path / "profile", portrait="0", frames="10")
     assert found.get("error") is None, found

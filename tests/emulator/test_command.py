@@ -23,7 +23,7 @@ MODULE = "odyssey_proto.emulator"
 
 
 def start(*arguments: str) -> Process:
-    """Start the command, which is loaded already."""
+    """Start the command in a process that has already loaded the library."""
     code = f"import runpy; runpy.run_module({MODULE!r}, run_name='__main__', alter_sys=True)"
     return loaded_python(code, *arguments)
 
@@ -120,7 +120,7 @@ def test_options_that_cannot_work_are_refused_in_one_line(options: list[str], sa
         assert "Traceback" not in process.stderr
 
 
-def test_a_port_that_is_taken_is_told_in_one_line() -> None:
+def test_a_port_that_is_taken_is_reported_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         with start("--port", port) as process:

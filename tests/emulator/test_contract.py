@@ -34,7 +34,7 @@ pytestmark = pytest.mark.xdist_group("contract")  # one emulator for all
 
 CONFIG: Final = {
     "seed": 1,
-    # Without 401, 403 and 5xx, the default: a call that is refused for its token proves nothing.
+    # The default also accepts 401, 403 and 5xx, but a call that is refused for its token proves nothing.
     "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "404"]}},
     "operations": [
         {
@@ -59,7 +59,7 @@ CONFIG: Final = {
         },
     ],
 }
-"""All checks are on except these."""
+"""All checks are on, with these exceptions."""
 
 LIMITS: Final = settings(derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
@@ -104,7 +104,7 @@ def api() -> BaseSchema:
 
 
 calls = schemathesis.pytest.from_fixture("api").exclude(path_regex="^/live/")
-"""The same without those of a broadcast, read when the test runs, and not by every worker that collects it."""
+"""These calls without those of a broadcast. They are read when a test runs, not by each worker that collects."""
 
 
 @attrs.frozen
@@ -116,10 +116,10 @@ class Running:
     token: str
     ids: dict[str, str]
     http: requests.Session
-    """One for all calls: to make one for each takes a sixth of the time."""
+    """One session for all calls: making one for each call would take a sixth of the time."""
 
     def fill_in(self, case: Any) -> None:
-        """Give ``case`` the token if it has one, and an existing id if any id is valid."""
+        """Put the token in the place of its placeholder, and existing ids into valid generated cases."""
         if case.headers.get("Authorization") == Placeholder.text:
             case.headers["Authorization"] = self.token
         if case.meta.phase.name.value == "fuzzing" and case.meta.generation.mode.is_positive:
@@ -158,7 +158,7 @@ def test_calls_that_follow_from_each_other_keep_to_the_contract(api: BaseSchema,
     machine: Any = api.exclude(path_regex="^/live/").as_state_machine()
 
     class Calls(machine):  # type: ignore[misc]  # generated from the document
-        """Sequences of calls along the links of the document, and those inferred from names of fields."""
+        """Sequences of calls along the links in the document and those inferred from names of fields."""
 
         def before_call(self, case: Any) -> None:
             running.fill_in(case)

@@ -183,7 +183,7 @@ def test_a_handshake_can_be_refused(emulator: Emulator) -> None:
 
 
 def test_a_handshake_can_be_reset(emulator: Emulator) -> None:
-    # Always, because aiohttp retries a GET.
+    # Every time, because aiohttp retries a GET.
     emulator.faults.add(Fault(step="signaling handshake", action="reset", times=None))
 
     @scenario
@@ -327,7 +327,7 @@ async def started(client: PlainClient) -> None:
 
 
 async def struck(emulator: Emulator, fault: Fault) -> None:
-    """Wait until ``fault`` has happened: before that, only a busy machine would be silent."""
+    """Wait until ``fault`` has happened: silence before then may only mean that the machine is busy."""
     async with asyncio.timeout(PATIENCE_S):
         while fault in emulator.faults.pending:
             await asyncio.sleep(0.01)
@@ -435,7 +435,7 @@ def test_a_peer_can_be_gone_without_a_word(emulator: Emulator) -> None:
         client.send(type="update", prompt="x")
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(client.messages.get(), 0.5)
-        # There was no notice; only the missing answers show it.
+        # Nothing announces that the peer is gone; only the missing answers show it.
         assert client.peer.connectionState == "connected"
         assert not client.socket.closed
 

@@ -1,4 +1,4 @@
-"""``GET /`` of an emulator: what it is, and where its parts are."""
+"""``GET /`` of an emulator says what the emulator is, and gives the addresses of its own calls."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The emulator's answers fit `generated/openapi`, which promises more than `spec/`: no null is left out."""
+"""The emulator's answers fit `generated/openapi`, which promises more than `spec/`: null fields are present."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def completed(emulator: Emulator) -> Any:
 
 
 def answered(document: Any, method: str, path: str, answer: requests.Response) -> Any:
-    """Return the body of an answer if it is as the document describes that call."""
+    """Check an answer against the document's description of the call, and return its body."""
     found = document["paths"][path][method.lower()]["responses"]
     status = str(answer.status_code)
     described = found.get(status) or found[f"{status[0]}XX"]

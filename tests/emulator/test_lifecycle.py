@@ -62,7 +62,7 @@ def test_a_configuration_can_be_given_as_a_whole() -> None:
         assert emulator.config.codec == "vp8"
 
 
-def test_a_port_that_is_taken_is_told() -> None:
+def test_a_port_that_is_taken_is_reported() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(OdysseyConnectionError, match=f"127.0.0.1:{port}.*in use") as caught:
@@ -77,12 +77,12 @@ def test_a_port_can_be_chosen() -> None:
 
 
 @pytest.mark.parametrize("host", ["203.0.113.77", "no such host", "name.invalid"])
-def test_an_address_that_is_not_ours_is_told(host: str) -> None:
+def test_an_address_that_cannot_be_bound_is_reported(host: str) -> None:
     with pytest.raises(OdysseyConnectionError, match="Cannot listen"):
         Emulator(host=host).start()
 
 
-def test_an_emulator_on_all_addresses_tells_one_that_works() -> None:
+def test_an_emulator_on_all_addresses_returns_one_that_works() -> None:
     with Emulator(host="0.0.0.0") as emulator:
         assert requests.get(f"{emulator.api_url}/signaling/config", timeout=PATIENCE_S).ok
 
@@ -182,7 +182,7 @@ def test_the_library_does_not_load_the_emulator() -> None:
 
 
 def test_a_stream_loads_nothing() -> None:
-    """Streams begin on several threads at once, which NumPy's modules that load late do not survive."""
+    """Streams begin on several threads at once, which NumPy's lazy imports do not survive."""
     code = """
 import sys
 from odyssey_proto.emulator import Emulator
@@ -198,7 +198,7 @@ print(sorted(set(sys.modules) - before))
 
 
 @pytest.mark.parametrize("missing", ["aiohttp", "PIL"])
-def test_a_missing_extra_is_told_by_its_command(missing: str) -> None:
+def test_a_missing_extra_is_reported_with_the_command_that_installs_it(missing: str) -> None:
     code = f"""
 import sys
 sys.modules[{missing!r}] = None

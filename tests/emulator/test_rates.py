@@ -1,4 +1,4 @@
-"""Streams of a bit rate that was asked for, received by stock aiortc."""
+"""Streams with a chosen bit rate, received by stock aiortc."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ async def number(client: PlainClient) -> int:
 
 
 async def packets_of_a_picture(peer: RTCPeerConnection) -> float:
-    """Return how many packets a picture has, as the median of 20.
+    """Return the median number of packets in 20 pictures.
 
-    The sequence numbers of the first packets say it, even if a busy machine loses many of the others.
+    It follows from the sequence numbers of their first packets, even if a busy machine loses many of the others.
     """
     receiver: Any = next(each for each in peer.getReceivers() if each.track.kind == "video")
     take = receiver._handle_rtp_packet
-    starts = collections.defaultdict[int, dict[int, int]](dict)  # by SSRC: what is sent again has another
+    starts = collections.defaultdict[int, dict[int, int]](dict)  # by SSRC: retransmissions have another
 
     async def note(packet: Any, arrival_time_ms: int) -> None:
         starts[packet.ssrc].setdefault(packet.timestamp, packet.sequence_number)

@@ -56,7 +56,7 @@ async def stream(emulator: Emulator, *, portrait: bool = False, end: bool = True
 
 
 def recording_of(emulator: Emulator, stream_id: str) -> dict[str, Any]:
-    """Return a recording once it is written: a busy machine may take longer than the end of its stream waits."""
+    """Return a recording once it is written, which on a busy machine may be long after the end of its stream."""
     rest = PlainRest(emulator)
     found: dict[str, Any] = until(lambda: (told := rest.get(f"/recordings/{stream_id}"))["video_url"] and told)
     return found
@@ -112,7 +112,7 @@ async def number(client: PlainClient) -> int:
 
 
 async def two_streams(emulator: Emulator) -> list[str]:
-    """Stream twice in one session and thus over one connection, and return the ids."""
+    """Stream twice over the one connection of a session, and return the ids."""
     ids = []
     async with connect(authorise(emulator.api_url, emulator.api_key)) as client:
         for _ in range(2):
@@ -136,7 +136,7 @@ def test_the_second_stream_of_a_session_is_recorded_from_its_beginning(emulator:
         assert len(numbers) >= 5
 
 
-def test_the_log_of_a_live_stream_tells_its_prompts_and_its_end(emulator: Emulator) -> None:
+def test_the_log_of_a_live_stream_contains_its_prompts_and_its_end(emulator: Emulator) -> None:
     stream_id = asyncio.run(stream(emulator))
     events = events_of(recording_of(emulator, stream_id)["events_url"])
     assert [(event["type"], event.get("prompt"), event.get("reason")) for event in events] == [
@@ -192,7 +192,7 @@ def test_nothing_is_left_when_an_emulator_stops_in_the_middle_of_a_stream(emulat
 
 @pytest.fixture(scope="module")
 def library() -> Iterator[tuple[Emulator, PlainRest, dict[str, Any]]]:
-    """An emulator with five empty recordings and one with pictures, and the latter."""
+    """An emulator with five empty recordings and one with pictures, its account, and the one with pictures."""
     with Emulator(size=SMALL) as emulator:
         rest = PlainRest(emulator)
         rest.completed(scripts=[script(length_ms=at) for at in range(100, 600, 100)], output_video=False)
@@ -252,7 +252,7 @@ def test_a_recording_that_is_none_is_not_found(library: Library, stream_id: str)
 
 
 @pytest.mark.parametrize("path", ["/recordings/a", "/stream-recordings", "/simulation-jobs", "/simulation-jobs/a"])
-def test_without_a_token_nothing_is_told(library: Library, path: str) -> None:
+def test_without_a_token_nothing_is_returned(library: Library, path: str) -> None:
     assert requests.get(library[0].api_url + path, timeout=PATIENCE_S).status_code == 401
 
 
@@ -267,7 +267,7 @@ def test_an_address_opens_without_a_header(library: Library) -> None:
     assert int(answer.headers["Content-Length"]) == len(answer.content)
 
 
-def test_a_head_request_tells_what_a_get_would(library: Library) -> None:
+def test_a_head_request_returns_the_headers_of_a_get(library: Library) -> None:
     found = requests.head(library[2]["video_url"], timeout=PATIENCE_S)
     whole = get(library[2]["video_url"])
     assert found.status_code == 200
@@ -431,7 +431,7 @@ def test_a_download_hangs_after_so_many_bytes(faulty: Library) -> None:
         connection.request("GET", f"{url.path}?{url.query}")
         answer = connection.getresponse()
         assert len(answer.read(500)) == 500
-        connection.sock.settimeout(0.3)  # only now: what must come has all the time that it needs
+        connection.sock.settimeout(0.3)  # only now: the bytes that must come have all the time that they need
         with pytest.raises(TimeoutError):
             answer.read(1)
 
@@ -443,7 +443,7 @@ def test_a_download_drips_and_is_whole_in_the_end(faulty: Library) -> None:
     assert get(made["events_url"]).content == whole
 
 
-def test_a_download_is_answered_otherwise_as_often_as_told(faulty: Library) -> None:
+def test_a_download_fails_as_often_as_the_fault_says(faulty: Library) -> None:
     emulator, _, made = faulty
     emulator.faults.add(Fault(step="artifact", action="answer", status=503, body="<Error/>", times=2))
     emulator.faults.add(Fault(step="artifact", action="delay", seconds=0.01))
@@ -461,6 +461,6 @@ def test_a_download_is_answered_otherwise_as_often_as_told(faulty: Library) -> N
         ("DELETE", "/simulation-jobs/a", "DELETE /simulation-jobs/{job_id}"),
     ],
 )
-def test_each_call_can_fail_as_told(faulty: Library, method: str, path: str, step: str) -> None:
+def test_each_call_can_be_made_to_fail(faulty: Library, method: str, path: str, step: str) -> None:
     faulty[0].faults.add(Fault(step=step, action="answer", status=502))
     assert faulty[1].refusal(method, path) == (502, "Injected fault")

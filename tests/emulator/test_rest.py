@@ -1,4 +1,4 @@
-"""Every REST answer of the emulator, using plain requests."""
+"""Every REST answer of the emulator, seen with plain requests."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_any_key_of_the_form_will_do(emulator: Emulator) -> None:
 
 
 @pytest.mark.parametrize(("key", "status"), [("ody_invalid_1", 401), ("ody_suspended_1", 403)])
-def test_a_key_that_is_refused_is_told_why(emulator: Emulator, key: str, status: int) -> None:
+def test_a_key_that_is_refused_is_answered_with_the_reason(emulator: Emulator, key: str, status: int) -> None:
     answer = post(emulator, "/auth/token", {"api_key": key})
     assert answer.status_code == status
     assert isinstance(answer.json()["detail"], str)
@@ -74,7 +74,9 @@ def test_a_key_that_is_refused_is_told_why(emulator: Emulator, key: str, status:
     ],
     ids=str,
 )
-def test_a_malformed_request_is_told_where_it_is_wrong(emulator: Emulator, content: Any, where: list[str]) -> None:
+def test_a_malformed_request_is_answered_with_the_place_of_the_error(
+    emulator: Emulator, content: Any, where: list[str]
+) -> None:
     answer = post(emulator, "/auth/token", content)
     assert answer.status_code == 422
     (issue,) = answer.json()["detail"]
@@ -141,7 +143,7 @@ def test_an_unknown_region_does_not_answer_pings(emulator: Emulator) -> None:
 # Sessions
 
 
-def test_a_session_is_told_with_all_that_a_client_needs(emulator: Emulator) -> None:
+def test_a_session_is_returned_with_all_that_a_client_needs(emulator: Emulator) -> None:
     session = request_session(emulator.api_url, headers_of(emulator))
     assert session["session_id"]
     assert session["capabilities"] == {"image_to_video": True}
@@ -163,7 +165,7 @@ def test_the_session_is_in_the_nearest_region(make_emulator: MakeEmulator) -> No
 
 
 @pytest.mark.parametrize("body", [None, b"", b"{}", b'{"region_latencies": null}'])
-def test_latencies_need_not_be_told(make_emulator: MakeEmulator, body: bytes | None) -> None:
+def test_latencies_need_not_be_sent(make_emulator: MakeEmulator, body: bytes | None) -> None:
     emulator = make_emulator()
     answer = call("POST", emulator.api_url + "/sessions/request", data=body, headers=headers_of(emulator))
     assert answer.status_code == 200
@@ -182,7 +184,7 @@ def test_a_latency_may_be_written_as_a_float(emulator: Emulator) -> None:
     assert post(emulator, "/sessions/request", latencies, headers=headers_of(emulator)).ok
 
 
-def test_addresses_are_told_as_the_client_sees_the_host(make_emulator: MakeEmulator) -> None:
+def test_addresses_use_the_host_name_that_the_client_used(make_emulator: MakeEmulator) -> None:
     emulator = make_emulator(allow_hosts=["emulator.example"])
     headers = {**headers_of(emulator), "Host": "emulator.example:8080"}
     session = request_session(emulator.api_url, headers)
@@ -191,7 +193,7 @@ def test_addresses_are_told_as_the_client_sees_the_host(make_emulator: MakeEmula
     assert region["ping_url"].startswith("http://emulator.example:8080/")
 
 
-def test_a_client_that_names_no_host_is_told_the_address_that_it_reached(emulator: Emulator) -> None:
+def test_a_client_that_names_no_host_gets_the_address_that_it_reached(emulator: Emulator) -> None:
     port = urlsplit(emulator.api_url).port
     authorization = headers_of(emulator)["Authorization"]
     with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_S) as connection:
@@ -241,7 +243,7 @@ def test_a_session_without_keepalives_blocks_its_key_for_forty_seconds(
 def test_too_many_calls_are_a_usage_error_with_the_time_to_wait(
     make_emulator: MakeEmulator, clock: HandClock
 ) -> None:
-    emulator = make_emulator(rate_limit=2, clock=clock)  # whose minutes do not end meanwhile
+    emulator = make_emulator(rate_limit=2, clock=clock)  # a clock whose minute does not end meanwhile
     headers = headers_of(emulator)
     answers = [get(emulator, "/regions", headers=headers) for _ in range(4)]
     last = answers[-1]
@@ -294,7 +296,7 @@ def config_of(emulator: Emulator) -> dict[str, Any]:
     return dict(answer.json())
 
 
-def test_the_ice_server_that_is_told_answers(emulator: Emulator) -> None:
+def test_the_ice_server_in_the_config_answers(emulator: Emulator) -> None:
     (server,) = config_of(emulator)["iceServers"]
     scheme, host, port = server["urls"].split(":")
     assert scheme == "stun"
@@ -310,12 +312,12 @@ def test_the_ice_server_that_is_told_answers(emulator: Emulator) -> None:
         assert seen_port == udp.getsockname()[1]
 
 
-def test_other_ice_servers_can_be_told(make_emulator: MakeEmulator) -> None:
+def test_other_ice_servers_can_be_set(make_emulator: MakeEmulator) -> None:
     servers = [{"urls": ["turn:127.0.0.1:3478"], "username": "u", "credential": "c"}]
     assert config_of(make_emulator(ice_servers=servers)) == {"iceServers": servers}
 
 
-def test_no_ice_servers_can_be_told(make_emulator: MakeEmulator) -> None:
+def test_the_list_of_ice_servers_can_be_empty(make_emulator: MakeEmulator) -> None:
     assert config_of(make_emulator(ice_servers=[])) == {"iceServers": []}
 
 

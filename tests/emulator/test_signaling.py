@@ -161,7 +161,7 @@ def test_a_client_that_leaves_during_the_handshake_is_no_failure(
 
     async def until_it_has_left(*_: Any) -> None:
         await asyncio.to_thread(has_left.wait, PATIENCE_S)
-        await asyncio.sleep(0.1)  # the loop reads that meanwhile
+        await asyncio.sleep(0.1)  # meanwhile, the loop notices it
 
     monkeypatch.setitem(mishaps._IN_HTTP, "delay", until_it_has_left)
     url = urlsplit(address(credentials_of(emulator)))
@@ -213,7 +213,8 @@ async def test_keepalives_keep_a_session(make_emulator: MakeEmulator, clock: Han
         for _ in range(5):
             clock.time += 15
             await socket.send_json({"type": "keepalive"})
-            # The answer proves that the keepalive was read, because messages stay in order.
+            # A token is given only for a session that has not ended. The call also gives the emulator the time to
+            # read the keepalive.
             await socket.ping()
             await asyncio.to_thread(
                 session_token, emulator.api_url, bearer(emulator.api_url, emulator.api_key), credentials.session_id
@@ -280,7 +281,7 @@ async def test_a_second_connection_may_stand_beside_the_first(make_emulator: Mak
                 client.forget_frames()
                 await client.picture()
             first.send(type="update", prompt="Night")
-            await second.message("update_acknowledged")  # the newer one has the answers
+            await second.message("update_acknowledged")  # the newer connection gets the answers
             assert (first.messages.empty(), first.signaling.empty()) == (True, True)
             await first.socket.close(code=1000)
             await asyncio.wait_for(first.track_ended.wait(), PATIENCE_S)
@@ -363,7 +364,7 @@ def test_an_answer_that_is_none_ends_in_an_error(emulator: Emulator, sdp: str) -
 
 @scenario
 async def test_candidates_may_come_before_the_answer_and_their_end_never(emulator: Emulator) -> None:
-    """As browsers do: the candidates arrive one by one, before an answer without any."""
+    """As from a browser, the candidates arrive one by one, here before an answer that has none."""
     async with socket_to(address(credentials_of(emulator))) as socket:
         offer = await heard(socket)
         peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))

@@ -45,7 +45,7 @@ def _processes() -> set[int]:
 
 
 def _text(file: Path) -> str:
-    """Return the content of ``file``, which ends with its thread or process."""
+    """Return the content of ``file``, or nothing if its thread or process has ended."""
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         return file.read_text()
     return ""
@@ -479,7 +479,7 @@ def test_several_workers_go_through_one_queue(workers: Callable[[], list[int]]) 
         until(lambda: len(workers()) == 2)  # a job starts before its process does
 
 
-def test_a_job_whose_worker_died_begins_anew(
+def test_a_job_whose_worker_died_is_run_again(
     workers: Callable[[], list[int]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(GATE, str(tmp_path / "gate"))
@@ -488,7 +488,7 @@ def test_a_job_whose_worker_died_begins_anew(
         job_id = rest.simulate(script=script(length_ms=1000))
         (lost,) = until(lambda: rest.job(job_id)["streams"])
         os.kill(workers()[0], signal.SIGKILL)
-        (tmp_path / "gate").touch()  # no worker is done before this
+        (tmp_path / "gate").touch()  # no worker can finish before this
         job = rest.done(job_id)
         assert (job["status"], job["retry_count"], len(job["streams"])) == ("completed", 1, 1)
         assert rest.refusal("GET", f"/recordings/{lost['stream_id']}")[0] == 404
@@ -530,7 +530,7 @@ def test_nothing_is_left_when_the_emulator_stops_in_the_middle_of_a_job(workers:
     assert len([*Path("/proc/self/fd").iterdir()]) <= descriptors
 
 
-def test_asking_for_a_job_can_fail_as_told(emulator: Emulator, rest: PlainRest) -> None:
+def test_asking_for_a_job_can_be_made_to_fail(emulator: Emulator, rest: PlainRest) -> None:
     job_id = rest.simulate(script=script(), output_video=False)
     emulator.faults.add(Fault(step="GET /simulation-jobs/{job_id}", action="answer", status=503, after=1))
     assert [rest.call("GET", f"/simulation-jobs/{job_id}").status_code for _ in range(3)] == [200, 503, 200]

@@ -1,4 +1,4 @@
-"""A sloppy emulator on the wire: every kind happens, a seed repeats it, and what it accepts stays the same."""
+"""A sloppy emulator on the wire: all kinds happen, a seed repeats them, and requests are still read strictly."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ UPGRADE: Final = {
 
 @attrs.frozen
 class Raw:
-    """An answer as it came, and the statuses of those before it."""
+    """An answer as it came, and the statuses of the interim answers (1xx) before it."""
 
     before: list[int]
     status: int
@@ -90,7 +90,7 @@ def _unchunked(rest: bytes) -> bytes:
 
 
 def follow(url: str, *how: Any, **headers: str) -> Raw:
-    """Make one call, wherever it is answered."""
+    """Make one call, and follow its redirects."""
     for _ in range(3):
         answer = ask(url, *how, **headers)
         if answer.status not in (301, 302, 303, 307, 308):
@@ -112,7 +112,7 @@ def sloppy(make_emulator: MakeEmulator, caplog: pytest.LogCaptureFixture) -> Emu
 
 
 def test_every_kind_happens(sloppy: Emulator, caplog: pytest.LogCaptureFixture) -> None:
-    """For some calls, under one seed; kinds of content that need other answers are listed in the unit test."""
+    """Every kind but those in ``elsewhere``, which need other answers than those of these calls."""
     key = {"api_key": sloppy.api_key}
     token = follow(f"{sloppy.api_url}/auth/token", "POST", key).data["access_token"]
     bearer = {"Authorization": f"Bearer {token}"}

@@ -41,7 +41,7 @@ def moved(url: str, emulator: Emulator) -> str:
 
 @attrs.frozen
 class Left:
-    """What an emulator left in its folder, and what it said of that before."""
+    """The folder that an emulator left, and what the emulator had said about its content."""
 
     folder: Path
     api_key: str
@@ -82,7 +82,7 @@ def test_a_job_that_waits_is_done_after_a_restart(tmp_path: Path) -> None:
         assert (job["status"], job["retry_count"]) == ("completed", 0)
 
 
-def test_a_job_that_was_cut_off_begins_anew_after_a_restart(tmp_path: Path) -> None:
+def test_a_job_that_was_cut_off_is_requeued_after_a_restart(tmp_path: Path) -> None:
     with Emulator(data_dir=tmp_path) as emulator:
         rest = PlainRest(emulator)
         job_id = rest.simulate(script=script(length_ms=500_000))
@@ -296,12 +296,12 @@ def test_a_job_that_is_done_changes_no_more(storage: Storage) -> None:
     assert storage.active_jobs("one") == 0
 
 
-def test_a_job_begins_anew_only_so_often(storage: Storage) -> None:
+def test_a_job_is_requeued_only_so_often(storage: Storage) -> None:
     storage.add_job("job", "one", **REQUEST)
     statuses = []
     for _ in range(RUNS):
         assert storage.take_job(now=2.0, region=None) is not None
-        storage.begin_anew("job", now=3.0, why="it died")
+        storage.requeue_job("job", now=3.0, why="it died")
         job = storage.job("job")
         assert job is not None
         statuses.append(job.status)

@@ -122,7 +122,7 @@ async def test_a_new_picture_comes_every_fifty_milliseconds(emulator: Emulator) 
         await client.message("stream_started")
         found = await stamps(client, 60)
         seconds = ((found[-1].time_ms - found[0].time_ms) % 2**32) / 1000
-        # Each has its own place in the beat. The first may be late, and the next one then comes at once.
+        # Each picture has its own place in the beat. If the first is late, the next one comes at once.
         assert (found[-1].frame_number - found[0].frame_number - 2) / seconds <= 20.1
 
 
@@ -138,7 +138,7 @@ async def test_timestamps_of_the_video_keep_a_beat_of_fifty_milliseconds(emulato
 
 
 @scenario
-async def test_the_stamp_tells_the_latency_on_this_machine(emulator: Emulator) -> None:
+async def test_the_stamp_gives_the_latency_on_this_machine(emulator: Emulator) -> None:
     async with connect(credentials_of(emulator)) as client:
         client.start()
         await client.message("stream_started")
@@ -171,7 +171,7 @@ async def test_same_seed_and_prompt_are_the_same_world(make_emulator: MakeEmulat
         async with connect(credentials_of(make_emulator(seed=seed))) as client:
             client.start("A fox in the forest")
             await client.message("stream_started")
-            # The first one shows the same moment on any machine; of the others, a busy one leaves some out.
+            # The first picture shows the same moment on any machine; a busy machine skips some of the others.
             pictures.append((await client.frame())[40:].astype(np.int16))
     same, different = (np.abs(pictures[0] - other).mean() for other in pictures[1:])
     assert same < different / 3
@@ -181,7 +181,7 @@ async def test_same_seed_and_prompt_are_the_same_world(make_emulator: MakeEmulat
 
 
 @scenario
-async def test_the_applied_prompt_is_told_as_it_was_rewritten(emulator: Emulator) -> None:
+async def test_the_applied_prompt_is_returned_as_it_was_rewritten(emulator: Emulator) -> None:
     async with connect(credentials_of(emulator)) as client:
         client.start("A cat")
         started = await client.message("stream_started")
@@ -324,7 +324,7 @@ class Ending(Levels):
 
 
 def ends(emulator: Emulator) -> list[str]:
-    """Return the reasons of the streams that have ended, or are about to."""
+    """Return why streams have ended or are about to end."""
     return [stream.ended for session in emulator.sessions for stream in session.streams if stream.ended]
 
 

@@ -1,4 +1,4 @@
-"""What an emulator says of what clients asked: in this process, and over HTTP for other languages."""
+"""An emulator's record of what clients asked: in this process, and over HTTP for other languages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def read(emulator: Emulator, what: str) -> Any:
     return requests.get(f"{emulator.api_url}/_emulator/{what}", timeout=PATIENCE_S).json()
 
 
-def test_a_session_is_told_in_full(emulator: Emulator, client: Odyssey) -> None:
+def test_a_session_can_be_inspected_in_full(emulator: Emulator, client: Odyssey) -> None:
     with client.connect(timeout=PATIENCE_S) as session:
         stream = session.start_stream("A cat", portrait=False)
         applied = session.interact("It rains")
@@ -110,7 +110,7 @@ def test_what_never_happens_is_not_waited_for_without_end(emulator: Emulator) ->
 
 def test_an_emulator_in_a_hurry_waits_less() -> None:
     with Emulator(pace=1e6, regions={"far": 1e5}, max_session_s=1e9) as emulator:
-        # A day, and 30 years: nothing else makes this test end.
+        # Without this pace, each of the two calls would take a day.
         assert requests.get(f"{emulator.api_url}/ping/far", timeout=PATIENCE_S).ok
         emulator.faults.add(Fault(step="POST /auth/token", action="delay", seconds=1e5))
         assert requests.post(f"{emulator.api_url}/auth/token", json={"api_key": "ody_a"}, timeout=PATIENCE_S).ok

@@ -50,7 +50,7 @@ async def playlist_of(url: str) -> str:
 
 
 @scenario
-async def test_a_broadcast_tells_where_and_with_what_it_can_be_watched(emulator: Emulator) -> None:
+async def test_a_broadcast_is_announced_with_its_urls_and_its_token(emulator: Emulator) -> None:
     async with broadcasting(emulator) as (_, ready):
         assert ready.keys() == {"type", "broadcast_url", "webrtc_url", "spectator_token"}
         assert ready["webrtc_url"].startswith(emulator.api_url)
@@ -58,7 +58,7 @@ async def test_a_broadcast_tells_where_and_with_what_it_can_be_watched(emulator:
 
 
 @scenario
-async def test_a_stream_that_is_no_broadcast_tells_nothing(emulator: Emulator) -> None:
+async def test_a_stream_that_is_not_a_broadcast_is_not_announced(emulator: Emulator) -> None:
     async with connect(credentials_of(emulator)) as client:
         client.start()
         await client.message("stream_started")
@@ -85,7 +85,7 @@ def test_a_spectator_sees_the_stream_from_a_keyframe_on(emulator: Emulator, code
 
 
 @pytest.mark.parametrize("codec", ["h264", "vp8"])
-def test_the_codec_is_what_the_emulator_was_told(make_emulator: MakeEmulator, codec: str) -> None:
+def test_the_codec_is_the_one_that_the_emulator_was_given(make_emulator: MakeEmulator, codec: str) -> None:
     @scenario
     async def run() -> None:
         async with broadcasting(make_emulator(codec=codec)) as (_, ready), watch(ready) as spectator:
@@ -118,7 +118,7 @@ def test_many_spectators_share_one_encoder(emulator: Emulator, monkeypatch: pyte
         async with broadcasting(emulator) as (_, ready), contextlib.AsyncExitStack() as watching:
             spectators = [await watching.enter_async_context(watch(ready)) for _ in range(3)]
             shown = max([await spectator.number() for spectator in spectators])
-            for spectator in spectators:  # those who came before the last one have pictures that wait
+            for spectator in spectators:  # the earlier spectators have older pictures waiting
                 while await spectator.number() < shown:
                     pass
             numbers = [{await spectator.number() for _ in range(20)} for spectator in spectators]
@@ -132,7 +132,7 @@ def test_many_spectators_share_one_encoder(emulator: Emulator, monkeypatch: pyte
 async def test_one_who_comes_late_gets_a_keyframe_at_once(
     emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(encoder, "_KEYFRAME_EVERY_S", 10_000)  # later ones come only for those who need them
+    monkeypatch.setattr(encoder, "_KEYFRAME_EVERY_S", 10_000)  # later keyframes only for those who need one
     async with broadcasting(emulator) as (_, ready), watch(ready) as first:
         for _ in range(10):
             await first.frame()
@@ -200,7 +200,7 @@ async def test_a_spectator_leaves_once(emulator: Emulator) -> None:
 
 
 async def refusal(ready: dict[str, Any], offer: str | None = None, **change: str) -> tuple[int, str]:
-    """Post an invalid offer; return status and detail."""
+    """Post an offer that is refused; return status and detail."""
     content_type = change.pop("content_type", "application/sdp")
     told = ready | change
     peer = RTCPeerConnection(RTCConfiguration(iceServers=[]))
@@ -243,7 +243,7 @@ REFUSED: Final[dict[str, tuple[str | None, dict[str, str], int]]] = {
     "another codec": (NO_CODEC, {}, 406),
     "too much": ("v=0\r\n" * 100_000, {}, 413),
 }
-"""Offer (None: a good one), what else is changed, and the status of the answer."""
+"""The offer (None: a valid one), the other changes, and the status of the answer."""
 
 
 @scenario
@@ -307,7 +307,7 @@ async def test_the_playlist_of_a_live_stream_moves_on_and_ends_with_it(emulator:
         assert await status_of(ready["broadcast_url"].replace("index.m3u8", first[0])) in (200, 404)
         client.send(type="interactive_stream_end")
         await client.message("stream_ended")
-        async with asyncio.timeout(PATIENCE_S):  # a busy machine may write it a little later
+        async with asyncio.timeout(PATIENCE_S):  # a busy machine may write the end a little later
             while not (playlist := await playlist_of(ready["broadcast_url"])).rstrip().endswith("#EXT-X-ENDLIST"):
                 await asyncio.sleep(0.01)
         last = re.findall(r"^[0-9]+\.ts$", playlist, re.MULTILINE)[-1]
@@ -347,6 +347,6 @@ def test_the_files_of_hls_go_with_the_emulator(
 
 
 @scenario
-async def test_the_ice_servers_are_told_at_the_origin(emulator: Emulator) -> None:
+async def test_the_ice_servers_are_served_at_the_origin(emulator: Emulator) -> None:
     async with aiohttp.ClientSession() as http, http.get(f"{emulator.api_url}/config") as answer:
         assert (await answer.json())["iceServers"][0]["urls"].startswith("stun:127.0.0.1:")

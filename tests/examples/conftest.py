@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def service() -> Iterator[Emulator]:
-    """An emulator for all examples of a module; few pictures per second make films quickly."""
+    """An emulator for all examples of a module, which films quickly because it has few pictures per second."""
     with Emulator(fps=4) as running:
         yield running
 
@@ -30,14 +30,14 @@ def _at_leisure(signaling_comes_first: None, unhurried: None) -> None:
 
 @pytest.fixture
 def emulator(nothing_left: None) -> Iterator[Emulator]:
-    """An emulator as users have it: it records, and its pictures have the size of the service's, but are few."""
+    """An emulator as users have it: it records, and its pictures are as large as the service's, but few."""
     with Emulator(fps=5) as running:
         yield running
 
 
 @pytest.fixture
 def _at_the_service(service: Emulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Direct clients that name no service to the emulator, by the documented environment variables."""
+    """Direct clients that name no service to the emulator, by the documented environment variable."""
     monkeypatch.setenv("ODYSSEY_API_URL", service.api_url)
 
 

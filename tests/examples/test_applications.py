@@ -47,7 +47,7 @@ pytestmark = pytest.mark.usefixtures("_at_the_service")
 
 @pytest.fixture
 def service(emulator: Emulator) -> Emulator:
-    """A separate emulator for the test, which shares no faults and sessions."""
+    """A separate emulator for the test, which shares no faults or sessions with others."""
     return emulator
 
 
@@ -173,7 +173,7 @@ def test_what_can_be_done_with_a_frame(client: Odyssey) -> None:
 
     frame, image, processed = handled[0]
     assert np.array_equal(screen.shown[0], frame.data[:, :, ::-1])
-    assert np.array_equal(screen.shown[0], frame.to_ndarray("bgr24"))  # the part that the library itself does
+    assert np.array_equal(screen.shown[0], frame.to_ndarray("bgr24"))  # the library's own conversion
     assert image.mode == "RGB"
     assert image.size == (frame.width, frame.height) == (704, 1280)
     assert image.tobytes() == frame.data.tobytes()
@@ -263,7 +263,7 @@ def test_status_monitoring(
         "Disconnected",
     ]
 
-    # Its last line may come later, and pytest's capture would lose what is printed while read.
+    # The last line may come after the error, and pytest's capture would lose what is printed while it reads.
     monkeypatch.setattr(sys, "stdout", out := io.StringIO())
     with pytest.raises(OdysseyAuthError):
         main(api_key="ody_invalid_key")

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("_at_the_service")
 
 @pytest.fixture
 def service(emulator: Emulator) -> Emulator:
-    """A separate emulator for the test, which shares no broadcasts."""
+    """A separate emulator for the test, which shares no broadcasts with others."""
     return emulator
 
 

@@ -1,4 +1,4 @@
-"""The description of the wheel is the README without what leads nowhere on a package index."""
+"""The wheel's description is the README without the links and pictures that fail on a package index."""
 
 from __future__ import annotations
 

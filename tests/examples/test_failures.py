@@ -126,7 +126,7 @@ def test_common_errors(case: Case, make_emulator: MakeEmulator) -> None:
         Odyssey("ody_your_api_key_here").start_stream("A cat")
 
 
-# Python has its own texts for a missing or wrong argument; so does the service.
+# Some texts differ from JavaScript's: for a missing or wrong argument, Python has its own, and so has the service.
 JAVASCRIPT = [
     Case(
         "Odyssey: apiKey is required and must be a string...",

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.usefixtures("_at_the_service")
 
 @pytest.fixture
 def service(emulator: Emulator) -> Emulator:
-    """A separate emulator for the test, which shares no faults and sessions."""
+    """A separate emulator for the test, which shares no faults or sessions with others."""
     return emulator
 
 
@@ -37,7 +37,7 @@ def test_the_constructor(service: Emulator) -> None:
 
     client = Odyssey(api_key="ody_your_api_key_here")
 
-    assert client.config.api_url == service.api_url  # by the environment variables
+    assert client.config.api_url == service.api_url  # from the environment variable
     assert client.connect().is_connected
     client.close()
 

@@ -1,6 +1,6 @@
 """The programs in ``programs.md``, ported by the tables in `tools/docs/porting.md`, run against the emulator.
 
-Nothing else is changed but the paths of images, and how long ``sleep`` takes: until the program has a frame.
+Otherwise, only the paths of images are changed, and ``sleep``, which lasts until the program has a frame.
 `tests.support.screen` replaces the windows of OpenCV.
 """
 
@@ -65,19 +65,19 @@ PRINTED = {
     ),
     "A loop that stays": r"noted True\nwidth 512\nover\n",
 }
-"""What each program prints."""
+"""The pattern of each program's output."""
 
 
 @pytest.fixture
 def service(nothing_left: None) -> Iterator[Emulator]:
-    """A separate emulator for each program: it counts its recordings. Its pictures are few and small."""
+    """A separate emulator for each program, as some count their recordings. Its pictures are few and small."""
     with Emulator(fps=5, size=(640, 512)) as running:
         yield running
 
 
 @pytest.fixture
 def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, image_path: str) -> Any:
-    """Runs a ported program in an empty folder."""
+    """A function that runs a ported program in an empty folder."""
     screen = Screen({2: "i", 4: "q"})
     windows = {name: getattr(screen, name) for name in ("imshow", "waitKey", "destroyAllWindows")}
     monkeypatch.setitem(sys.modules, "cv2", types.SimpleNamespace(**{**vars(cv2), **windows}))
@@ -90,7 +90,7 @@ def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, image_path: str) -> Any
         return connect(client, on_video_frame=lambda frame: (on_video_frame(frame), first.set()), **options)
 
     def sleep(_: float) -> None:
-        if not seen:  # it asks for the status of a job again and again
+        if not seen:  # the program polls the status of a job
             threading.Event().wait(0.1)
         for first in seen:
             assert first.wait(PATIENCE_S)

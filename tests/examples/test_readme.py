@@ -1,4 +1,4 @@
-"""Each script in the README, and in the pages that it leads to, runs by itself and does what the text says."""
+"""Each script in the README, and in the pages that it links to, runs by itself and does what the text says."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ EXPECTED: Final[dict[str, str]] = {
     "OdysseyStreamError as error": r"wrong_stream_state .*\n",
     "Fault(": r"connected\n",
 }
-"""What a script has in it -> what it prints."""
+"""A text in one of the scripts -> the pattern of that script's output."""
 
 
 class Run(Protocol):
-    """Runs a script in an empty folder, with the settings in the environment that the README names."""
+    """Runs a script in an empty folder, with the environment variables that the README names."""
 
     def __call__(self, script: str, key: str = ..., /) -> subprocess.CompletedProcess[str]: ...
 

@@ -29,7 +29,7 @@ pytestmark = [
 
 @pytest.fixture(scope="module")
 def stream_ids(service: Emulator) -> list[str]:
-    """Thirteen streams of a second each, newest first."""
+    """The ids of thirteen streams of a second each, newest first."""
     script = [
         {"timestamp_ms": 0, "start": {"prompt": "A cat"}},
         {"timestamp_ms": 500, "interact": {"prompt": "The cat stretches"}},

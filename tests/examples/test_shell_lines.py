@@ -1,7 +1,7 @@
-"""Each line of a shell in the README, and in the pages that it leads to, runs as it is printed and does its job.
+"""Each shell line in the README and in `tools/docs` runs as it is printed, and does its job.
 
-A shell runs it in a folder of its own, with the files of which the text speaks, a key of its own, and an emulator
-in place of the real service. All begin at the same time: most stream for ten seconds, and hardly do anything then.
+A shell runs it in a folder of its own, with a key of its own, the files that the text mentions, and an emulator in
+place of the real service. All lines start at the same time, because most stream for ten seconds with little to do.
 """
 
 from __future__ import annotations
@@ -57,22 +57,22 @@ NOT_RUN: Final = {
 
 @attrs.frozen(kw_only=True)
 class Does:
-    """What a line does."""
+    """The expected effects of a line."""
 
     out: str = ""
-    """What all of its output matches."""
+    """The pattern of all of its output."""
     says: str = ""
-    """What is in what it writes to stderr."""
+    """A text in its stderr."""
     makes: str = ""
-    """The files that it makes, as a pattern."""
+    """A glob pattern for the files that it makes."""
     before: Callable[[Odyssey], object] | None = None
-    """What was done at the service before."""
+    """Prepares the service for the line."""
     then: str = ""
-    """A line for the same shell, which shows what it did."""
+    """A second line for the same shell, which shows the effect of the first."""
     statuses: tuple[int, ...] = (0,)
-    """How it may end."""
+    """The exit statuses that it may have."""
     until: str = ""
-    """What it has written when it is interrupted; it goes on by itself if this is empty."""
+    """The text after which the line is interrupted; if empty, the line ends by itself."""
 
 
 def film(client: Odyssey) -> None:
@@ -174,7 +174,7 @@ def test_each_line_is_run_or_has_a_reason_not_to_be() -> None:
 
 @attrs.frozen
 class Ran:
-    """What a line did."""
+    """The outcome of a line."""
 
     status: int
     out: str
@@ -212,7 +212,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def ran(
     request: pytest.FixtureRequest, programs: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, concurrent.futures.Future[Ran]]]:
-    """What each line does that a test wants to know about."""
+    """The outcome of each line whose test has been selected."""
     chosen = [
         item.callspec.params.get("line")
         for item in request.session.items
@@ -246,7 +246,7 @@ def run(line: str, key: str, service: Emulator, programs: Path, folder: Path) ->
         "ODYSSEY_API_URL": service.api_url,
         "ODYSSEY_API_KEY": key,
     }
-    given = line.replace("--port 8000", "--port 0")  # which may be taken here
+    given = line.replace("--port 8000", "--port 0")  # as port 8000 may be taken here
     out, err = folder.parent / f"{folder.name}.out", folder.parent / f"{folder.name}.err"
     with out.open("wb") as stdout, err.open("wb") as stderr:
         process = subprocess.Popen(
@@ -304,7 +304,7 @@ def test_a_line_does_what_the_text_says(line: str, ran: dict[str, concurrent.fut
 
 
 def calls() -> list[list[str]]:
-    """Return the words of each call of the command in which nothing stands for something else."""
+    """Return the words of each call of the command that has no placeholders."""
     prose = re.sub(r"```.*?```", "", "\n\n".join(TEXTS.values()), flags=re.DOTALL)
     found = re.findall(
         r"(?<![\w./])odyssey-proto (\w[^\n|)]*)", "\n".join([*LINES, *re.findall(r"`([^`]+)`", prose)])

@@ -52,7 +52,7 @@ def done(client: Odyssey, job: SimulationJobDetail) -> SimulationJobDetail:
 
 
 def prompts_of(client: Odyssey, job: SimulationJobDetail) -> list[list[tuple[int, str | None]]]:
-    """The events in each stream of a completed job, by script: ms and prompt."""
+    """Wait for a job; return the time in ms and the prompt of each event, by stream, in the order of scripts."""
     streams = sorted(done(client, job).streams, key=lambda stream: stream.script_index)
     logs = [requests.get(str(stream.events_url), timeout=30).text.splitlines() for stream in streams]
     return [[(event["timestamp_ms"], event.get("prompt")) for event in iter_events(log)] for log in logs]

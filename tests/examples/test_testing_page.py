@@ -1,4 +1,4 @@
-"""The page about testing: its program and its test run unchanged, and so do the faults that it names."""
+"""The page about testing: its program and its test run unchanged, and the faults that it names exist."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ TOGETHER = pytest.mark.xdist_group("testing page")  # one run of pytest
 
 @pytest.fixture(scope="module")
 def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """What a pytest that has nothing but the plugin prints about the test of the page, and about wrong markers."""
+    """The output of pytest, outside this project, about the test of the page and about wrong markers."""
     folder = tmp_path_factory.mktemp("page")
     (folder / "cats.py").write_text(PROGRAM, encoding="utf-8")
     (folder / "test_cats.py").write_text(TEST, encoding="utf-8")
@@ -76,7 +76,7 @@ def printed(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 def outcomes(printed: str, file: str) -> Counter[str]:
-    """Return how many tests of a file passed, and so on."""
+    """Return the number of tests of a file by outcome."""
     return Counter(re.findall(rf"^{file}::\w+ (\w+)", printed, re.MULTILINE))
 
 

@@ -161,7 +161,7 @@ def test_a_configuration_has_the_documented_fields(kind: type, monkeypatch: pyte
     made = kind("ody_your_api_key_here") if kind is ClientConfig else kind()
     for name, default in documented.items():
         assert getattr(made, name) == ("ody_your_api_key_here" if default is REQUIRED else default), name
-    in_order = kind(*[getattr(made, name) for name in documented])  # as a dataclass takes them
+    in_order = kind(*[getattr(made, name) for name in documented])  # by position, as for a dataclass
     assert in_order == made
 
 

@@ -62,7 +62,7 @@ def test_a_wrong_name_is_refused_in_one_line(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(folder)
-    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])  # as of an installed command
+    monkeypatch.setattr(sys, "path", [path for path in sys.path if path])  # as for an installed command
     try:
         assert main(["emulator", "--world", "gradient:Gradiant"]) != 0
     finally:

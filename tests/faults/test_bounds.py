@@ -1,4 +1,4 @@
-"""What a stranger's server can make the client do, against raw servers: bounded work, and errors of ours alone."""
+"""Raw servers that try to overload the client: its work stays bounded, and it raises only errors of its own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-ALL_S = 120.0  # a generous deadline: a busy machine takes half a minute to read what is as large as may be
+ALL_S = 120.0  # a generous deadline: a busy machine takes half a minute to read the largest body that is allowed
 
 
 def client(server: HttpServer) -> Odyssey:
@@ -30,7 +30,7 @@ def client(server: HttpServer) -> Odyssey:
 
 
 def refused(ask: Callable[[], object]) -> OdysseyError:
-    """Return the error of a call, once it is known to be one that can be shown anywhere."""
+    """Return the error that a call raises, and check that it can be shown anywhere."""
     with pytest.raises(OdysseyError) as caught:
         ask()
     error = caught.value
@@ -93,7 +93,7 @@ def test_a_list_is_read_within_the_time_of_the_call(monkeypatch: pytest.MonkeyPa
             jobs = answer(b'{"jobs":[' + JOB * 8000 + b'0],"total":1,"limit":1,"offset":0}')
             server.routes["GET /simulation-jobs"] = jobs
             with client(server) as odyssey:
-                odyssey.list_stream_recordings()  # for the token
+                odyssey.list_stream_recordings()  # gets the token, so that the timeout below covers only the list
                 assert refused(lambda: odyssey.list_simulations(timeout=0.5)).code == "timeout"
     finally:
         monkeypatch.undo()

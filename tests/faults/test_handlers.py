@@ -1,4 +1,4 @@
-"""Handlers that fail, hang or disconnect, each at its time, and failures while many threads call."""
+"""Handlers that raise, hang or disconnect, each of them in turn, and failures while many threads are calling."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ HANDLERS: Final = (
     "on_stream_ended",
     "on_disconnected",
 )
-"""All ten handlers, roughly in the order in which `through_all` causes their calls."""
+"""All ten handlers, roughly in the order in which `through_all` gets them called."""
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def client(streamer: ScriptedStreamer) -> Iterator[Odyssey]:
 
 
 class Journal:
-    """Handlers that note their calls; those named in ``odd`` then run an action of the test."""
+    """Handlers that record their calls; those named in ``odd`` also run ``deed``."""
 
     def __init__(self, odd: Sequence[str], deed: Callable[[], object]) -> None:
         self.called: list[str] = []
@@ -100,7 +100,7 @@ def through_all(streamer: ScriptedStreamer, client: Odyssey, handlers: dict[str,
     session.disconnect()
 
 
-# An error in `on_error` can only be reported to the interpreter.
+# An exception in `on_error` can only go to `threading.excepthook`.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize("own", [True, False], ids=["on_error", "all others"])
 def test_handlers_that_raise_stop_no_other_one(own: bool, streamer: ScriptedStreamer, client: Odyssey) -> None:
@@ -153,7 +153,7 @@ def test_a_handler_may_leave_wherever_it_is_called(
 
 
 @pytest.mark.parametrize("where", ["on_connected", "on_stream_started", "on_error"])
-def test_a_handler_that_connects_again_gets_the_session_or_is_told_why_not(
+def test_a_handler_that_connects_again_gets_the_session_or_an_error_that_says_why_not(
     where: str, streamer: ScriptedStreamer, client: Odyssey
 ) -> None:
     outcomes: list[object] = []
@@ -211,7 +211,7 @@ def stream(client: Odyssey) -> Session:
 
 
 def call_all(session: Session, in_background: Background, timeout: float = PATIENCE_S) -> dict[str, Any]:
-    """Let 8 threads interact at once, and return each outcome by its prompt."""
+    """Call `interact` from 8 threads at once, and return the outcomes by prompt."""
     start = threading.Barrier(CALLERS)
 
     def interact(prompt: str) -> str | OdysseyError:
@@ -235,7 +235,7 @@ def test_each_of_many_callers_gets_the_answer_to_its_own_prompt(
 
 
 def failing(streamer: ScriptedStreamer, number: int, text: str) -> list[str]:
-    """Answer the update with this number by ``text``; return the prompts as they arrive."""
+    """Answer update number ``number`` with ``text``; return a list to which each prompt is added as it arrives."""
     usual, prompts = streamer.answers["update"], []
 
     def answer(request: dict[str, Any]) -> str:
@@ -265,7 +265,7 @@ def test_a_late_answer_to_one_of_many_callers_is_nobody_elses(
     streamer.held.add("update")
     with pytest.raises(OdysseyStreamTimeoutError):
         session.interact("Late", timeout=0.2)
-    streamer.wait_for("update")  # one that comes later would be answered at once
+    streamer.wait_for("update")  # an update that came only after the next lines would be answered at once
     calling = in_background(call_all, session, in_background)
     streamer.held.clear()
     streamer.answer("update")
@@ -273,7 +273,7 @@ def test_a_late_answer_to_one_of_many_callers_is_nobody_elses(
     assert outcomes == {prompt: f"Applied: {prompt}" for prompt in outcomes}
 
 
-def test_a_timeout_of_many_callers_is_told_to_each_once(
+def test_a_timeout_of_many_callers_is_reported_to_each_once(
     streamer: ScriptedStreamer, client: Odyssey, in_background: Background
 ) -> None:
     session = stream(client)
@@ -287,7 +287,7 @@ def test_a_timeout_of_many_callers_is_told_to_each_once(
     assert streamer.heard.count("update") == 2, "those that nobody waits for any more were not sent"
 
 
-def test_the_end_of_a_stream_is_told_to_each_of_many_callers(
+def test_the_end_of_a_stream_is_reported_to_each_of_many_callers(
     streamer: ScriptedStreamer, client: Odyssey, in_background: Background
 ) -> None:
     session = stream(client)
@@ -300,14 +300,14 @@ def test_the_end_of_a_stream_is_told_to_each_of_many_callers(
     assert any(outcome.code == "STREAM_DURATION_EXCEEDED" for outcome in failed)
 
 
-def test_a_loss_is_told_to_each_of_many_callers_and_the_next_call_works(
+def test_a_loss_is_reported_to_each_of_many_callers_and_the_next_call_works(
     streamer: ScriptedStreamer, client: Odyssey, in_background: Background
 ) -> None:
     session = stream(client)
     streamer.held.add("update")
     calling = in_background(call_all, session, in_background)
     streamer.wait_for("update")
-    streamer.held.clear()  # before the loss: a call during a rejoin waits for its end, and is then answered
+    streamer.held.clear()  # before the loss: a call during the rejoin waits until it is over, and is then answered
     streamer.close_socket(1011)
     eventually(lambda: streamer.links == 2)
     outcomes = calling.result(PATIENCE_S)

@@ -1,4 +1,4 @@
-"""REST against servers that misbehave byte by byte: typed errors, in time, at once when aborted, no secrets."""
+"""REST against servers that misbehave byte by byte: typed errors, in time or at once when aborted, no secrets."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def failure_of(route: str, server: HttpServer, *, seconds: float = LONG, key: st
 
 
 def raw(data: bytes) -> Callable[[Connection, Request], None]:
-    """Send exactly ``data``, then close."""
+    """Return a reply that sends exactly ``data`` and closes."""
     return lambda connection, _: connection.send(data)
 
 
@@ -106,7 +106,7 @@ TWO = ("reset", "cut in the body")
 
 @pytest.mark.parametrize(
     ("route", "fault"),
-    # The other calls are repeated, which takes time, so two faults are enough for them.
+    # The client retries the other calls, which takes time, so two faults are enough for them.
     [(route, fault) for route in STEPS for fault in CUT if route == "POST /sessions/request" or fault in TWO],
 )
 def test_an_answer_that_is_cut_short_is_a_lost_connection(route: str, fault: str) -> None:
@@ -162,7 +162,7 @@ TOLERATED = {
     ("POST /auth/token", "not a number"),
     *itertools.product(["GET /config"], ["no fields", "not a number", "a key twice", "not utf-8"]),
 }
-"""What the call can do without: 3600 s are assumed, and a session needs no ICE servers."""
+"""Flawed answers that a call accepts: a lifetime of 3600 s is assumed, and a session needs no ICE servers."""
 
 
 @pytest.mark.parametrize(("route", "shape"), sorted({*itertools.product(STEPS, SHAPES)} - TOLERATED))
@@ -373,7 +373,7 @@ def abort_after(event: threading.Event, abort: Abort) -> None:
     ],
 )
 def test_an_abort_ends_a_call_at_once(route: str, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    # Otherwise the calls that only help may give up before a busy machine aborts them.
+    # Otherwise the optional calls may give up before a busy machine gets to abort them.
     give_time(monkeypatch)
     abort, asked = Abort(), threading.Event()
     slow = SLOW[fault]
@@ -412,7 +412,7 @@ def test_an_abort_ends_only_the_calls_made_with_it() -> None:
 
 
 def test_an_abort_ends_the_wait_before_a_repetition(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Long enough for a busy machine to abort it, and less than the call may take.
+    # Long enough for a busy machine to abort the wait, and shorter than the deadline of the call.
     monkeypatch.setattr("odyssey_proto._net.http_exchange._REPEAT_AFTER_S", (LONG / 2,))
     abort = Abort()
     seen = threading.Event()
@@ -429,7 +429,7 @@ def test_an_abort_ends_the_wait_before_a_repetition(monkeypatch: pytest.MonkeyPa
 
 
 def error_over_tls(server: Server, *, seconds: float = LONG, abort: Abort | None = None) -> OdysseyError:
-    """Return the error of requesting a token with https, regardless of what the server speaks."""
+    """Return the error of requesting a token over HTTPS, whatever protocol the server speaks."""
     url = server.url.replace("http:", "https:")
     with transport(url) as http, pytest.raises(OdysseyError) as caught:
         http.access_token(until(seconds), abort=abort)
@@ -479,7 +479,7 @@ def test_an_interrupt_ends_a_call_at_once_and_leaves_nothing(fault: str) -> None
 # --- wrong hosts
 
 
-def test_a_host_that_does_not_exist_is_told_as_unknown() -> None:
+def test_a_host_that_does_not_exist_is_reported_as_unknown() -> None:
     with transport("http://does-not-exist.invalid") as http, pytest.raises(OdysseyConnectionError) as caught:
         http.access_token(until())
     assert caught.value.code == "unknown_host"
@@ -497,7 +497,7 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Path) -> Non
 def test_a_certificate_of_another_host_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     certificate = self_signed(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.path))
-    with Server(Connection.hang, tls=certificate.server, host="127.0.0.2") as server:  # loopback, but not in it
+    with Server(Connection.hang, tls=certificate.server, host="127.0.0.2") as server:  # not in the certificate
         assert error_over_tls(server).code == "untrusted_certificate"
 
 
@@ -523,13 +523,13 @@ def test_deadlines_hold_over_tls(fault: str, tmp_path: Path, monkeypatch: pytest
         assert type(failure_of("POST /auth/token", server, seconds=0.4)) is OdysseyConnectionTimeoutError
 
 
-def test_a_certificate_file_that_is_missing_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_certificate_file_that_is_missing_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nowhere/ca.pem")
     with Server(Connection.hang) as server:
         assert "/nowhere/ca.pem" in str(error_over_tls(server))
 
 
-def test_a_server_without_tls_is_told() -> None:
+def test_a_server_without_tls_is_reported() -> None:
     def plain(connection: Connection) -> None:
         connection.read(1)
         connection.send(answer(status="400 Bad Request"))
@@ -560,7 +560,7 @@ def test_a_redirect_to_nowhere_is_a_refusal(route: str, status: str) -> None:
 
 
 def told(error: BaseException) -> Iterator[str]:
-    """Yield every text that an exception and its causes can appear as."""
+    """Yield every text in which an exception and its causes can appear."""
     for link in (error, error.__cause__, error.__context__):
         if link is not None:
             yield from (str(link), repr(link), repr(link.args))
@@ -571,7 +571,7 @@ def told(error: BaseException) -> Iterator[str]:
 
 
 def echo(status: str) -> Callable[[Connection, Request], None]:
-    """Repeat everything that was sent, in every part of the answer."""
+    """Return a reply that repeats everything the client sent, in every part of the answer."""
 
     def reply(connection: Connection, request: Request) -> None:
         said = f"{request.body.decode()} {request.headers.get('authorization')} {request.target}"
@@ -622,7 +622,7 @@ FAILING = [pair for pair in itertools.product(STEPS, LEAKY) if pair != ("GET /co
 
 @pytest.mark.parametrize(("route", "fault"), FAILING)
 @pytest.mark.parametrize("key", ["ody_live_SECRET-1", "SECRET_without_prefix"])
-def test_no_failure_tells_a_secret(route: str, fault: str, key: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_failure_reveals_a_secret(route: str, fault: str, key: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     granted = json_answer({"access_token": "at-SECRET", "expires_in": 3600})
     routes: dict[str, Any] = {"POST /auth/token": granted, route: LEAKY[fault]}

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 SOON_S: Final = 20.0
 NO_RETRY: Final = AdvancedConfig(max_retries=0, queue_timeout_s=0)
 GRACE: Final = "odyssey_proto.core.session_machine.OFFER_GRACE_S"
-"""How long another offer may take after one that cannot be read; a busy machine may take longer to send it."""
+"""How long the client waits for another offer after an unreadable one; a busy machine may send it later."""
 
 REASONS: Final = {
     "streamer_not_available": "Streamer not available",
@@ -160,7 +160,9 @@ def test_a_failure_that_may_pass_is_tried_again(
     assert make_client(emulator).connect(timeout=SOON_S).is_connected
 
 
-def test_a_failure_that_does_not_pass_is_told_in_the_end(emulator: Emulator, make_client: MakeClient) -> None:
+def test_a_failure_that_persists_is_reported_after_the_last_retry(
+    emulator: Emulator, make_client: MakeClient
+) -> None:
     emulator.faults.add(Fault(step="signaling offer", action="drop", times=4))
     client = make_client(emulator, max_retries=3)
     assert failure_of(client, OdysseyConnectionError).code == "connection_lost"
@@ -220,12 +222,12 @@ NO_USE: Final[dict[str, object]] = {**NO_OFFER, "a number": 5, "null": None, "a 
 def test_after_an_offer_of_no_use_the_next_one_counts_or_another_attempt_is_made(
     what: str, emulator: Emulator, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(GRACE, 3.0)  # the first attempt waits for all of it
+    monkeypatch.setattr(GRACE, 3.0)  # the first attempt waits all this time in vain
     patient = make_client(emulator, advanced=AdvancedConfig(max_retries=1, initial_retry_delay_ms=10))
     bad = message("offer", sdp=NO_USE[what])
     emulator.faults.add(
         Fault(step="signaling offer", action="replace", text=bad),
-        Fault(step="signaling offer", action="send", text=bad),  # in the last attempt: a good one follows
+        Fault(step="signaling offer", action="send", text=bad),  # in the last attempt, a good offer follows
     )
     with patient.connect(timeout=SOON_S) as session:
         assert session.start_stream("A cat", timeout=SOON_S)
@@ -373,7 +375,7 @@ def test_an_end_without_a_stream_harms_nothing(
 def test_an_error_before_there_is_a_stream_harms_nothing(emulator: Emulator, client: Odyssey) -> None:
     emulator.faults.add(Fault(step="channel open", action="stream_error", reason="lease_denied"))
     with client.connect(timeout=SOON_S) as session:
-        with contextlib.suppress(OdysseyStreamError):  # after the start, it counts as the answer to it
+        with contextlib.suppress(OdysseyStreamError):  # after the start, the error counts as its answer
             session.start_stream("A cat", timeout=SOON_S)
             session.end_stream(timeout=SOON_S)
         assert session.start_stream("A dog", timeout=SOON_S)
@@ -407,7 +409,7 @@ IN_FLIGHT: Final = {"start stream": "stream start", "interact": "stream update",
 
 @pytest.mark.parametrize("death", DEATHS)
 @pytest.mark.parametrize("what", IN_FLIGHT)
-def test_a_call_in_flight_ends_with_the_connection_and_tells_the_reason(
+def test_a_call_in_flight_fails_with_the_connection_and_gives_the_reason(
     what: str, death: str, emulator: Emulator, make_client: MakeClient, request: pytest.FixtureRequest
 ) -> None:
     if death == "an error":
@@ -449,7 +451,7 @@ def test_a_call_in_flight_ends_when_another_thread_leaves(
 
 
 @pytest.mark.usefixtures("signaling_comes_first")
-def test_a_client_that_is_not_heard_of_is_told_that_it_was_cleared(
+def test_a_client_without_keepalives_learns_that_it_was_disconnected(
     make_emulator: MakeEmulator, make_client: MakeClient
 ) -> None:
     clock = HandClock()
@@ -605,7 +607,7 @@ LEAKS: Final[dict[str, tuple[Fault, ...]]] = {
 
 
 def texts_of(error: BaseException | None) -> Iterator[str]:
-    """Yield everything of an exception and its causes that could be displayed."""
+    """Yield every text in which an exception and its causes can appear."""
     while error is not None:
         yield from (str(error), repr(error), repr(error.args), repr(vars(error)))
         for other in (error.__context__, error.__cause__):

@@ -1,4 +1,4 @@
-"""Redirects of every request, with real servers: what is followed, with what, and what another origin sees."""
+"""Redirects of every request, with real servers: which are followed, what is sent, what another origin sees."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _nothing_is_left() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Give the calls that only help as much time as the others: a busy machine may need it."""
+    """Give the optional calls as much time as the others: a busy machine may need it."""
     give_time(monkeypatch)
 
 
@@ -312,7 +312,7 @@ OFFER = '{"type": "offer", "sdp": "v=0"}'
 
 
 def redirecting(location: str, status: str = "307 Temporary Redirect") -> Callable[[Connection, Request], None]:
-    """Redirect the first path to ``location``, and answer all others correctly."""
+    """Return a handshake that redirects the first path to ``location``, and answers all others correctly."""
 
     def handshake(connection: Connection, request: Request) -> None:
         if request.path == "/client/s-1":
@@ -370,7 +370,7 @@ def test_a_handshake_in_a_circle_is_an_error() -> None:
         assert len(server.requests) == 11
 
 
-def test_a_handshake_that_is_refused_after_a_redirect_is_told_as_refused() -> None:
+def test_a_handshake_that_is_refused_after_a_redirect_is_reported_as_refused() -> None:
     def handshake(connection: Connection, request: Request) -> None:
         connection.send(moved("/new") if request.path == "/client/s-1" else answer(status="403 Forbidden"))
 
@@ -469,7 +469,7 @@ FRAGMENTS = (
 
 
 def watched(url: str) -> tuple[int, OdysseyError | None]:
-    """Return how many frames the broadcast has, and the error that it ended with."""
+    """Return the number of frames of the broadcast, and the error that it ended with."""
     frames: list[av.VideoFrame] = []
     errors: list[OdysseyError | None] = []
     over = threading.Event()

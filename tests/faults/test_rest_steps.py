@@ -54,7 +54,7 @@ NO_RETRY: Final = AdvancedConfig(max_retries=0, queue_timeout_s=0)
 NEEDED: Final = ("POST /auth/token", "POST /sessions/request", "POST /sessions/token")
 """Steps without which there is no session."""
 OF_REGIONS: Final = ("GET /regions", "ping")
-"""Steps that choose a region. They may fail without failing the connect, as may the next."""
+"""Steps that choose a region. They may fail without failing the connect, and so may `OF_ICE`."""
 OF_ICE: Final = "GET /signaling/config"
 
 PAGE: Final = "<html><body>Welcome to the hotel's network</body></html>"
@@ -127,7 +127,7 @@ SLOW: Final = {
 
 @pytest.fixture
 def emulator(make_emulator: MakeEmulator) -> Emulator:
-    # One more than a test fails to give back: without a session token, it cannot.
+    # One more than a test may leave behind: without a session token, a session cannot be given back.
     some = len(ANSWERS) + 1
     return make_emulator(concurrent_sessions=some, streamers=some)
 
@@ -293,7 +293,7 @@ def test_a_session_that_was_granted_in_vain_is_given_back(
     client = make_client(emulator, advanced=NO_RETRY)
     with pytest.raises(OdysseyConnectionError):
         client.connect(timeout=SOON_S)
-    # In the background; `close` would end that after a second, which may not be enough on a busy machine.
+    # The client does it in the background. `close` waits only a second for that: too little on a busy machine.
     eventually(lambda: sessions_are_free(emulator.api_url, emulator.api_key))
 
 
@@ -352,7 +352,7 @@ def test_a_body_that_is_a_trap_is_malformed(step: str, body: bytes, headers: dic
 
 
 def failure_of(url: str) -> tuple[OdysseyError, ConnectionStatus, float]:
-    """Return the error of connecting to ``url``, the status after it, and the duration in s."""
+    """Return the error of connecting to ``url``, the status afterwards, and the duration in s."""
     began = time.monotonic()
     with Odyssey("ody_key", api_url=url, advanced=NO_RETRY) as client:
         with pytest.raises(OdysseyConnectionError) as caught:

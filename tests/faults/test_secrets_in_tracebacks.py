@@ -54,20 +54,20 @@ def _left() -> Iterator[None]:
 
 
 def words(*secrets: str) -> str:
-    """Return what a server says that repeats what it was told."""
+    """Return a text in which a server repeats the secrets that it was sent."""
     return " ".join(text for secret in secrets for text in (f"<{secret}>", quote(secret, safe=""), f"x={secret}"))
 
 
 QUICK: Final = AdvancedConfig(max_retries=0, queue_timeout_s=0)
 SHORT_S: Final = 0.3
-"""The timeout of calls that try again until then, or get no answer. Whichever error they raise is shown."""
+"""The timeout of calls that retry until it is over, or get no answer. Whichever error they raise is checked."""
 
 
 def forms_of(secret: str) -> Iterator[str]:
     yield secret
     yield quote(secret, safe="")
     yield quote(secret)
-    for before in ("", "u", "us", "user:"):  # in base64, a text looks different in each of three places
+    for before in ("", "u", "us", "user:"):  # in base64, a text looks different at each of three offsets
         coded = base64.b64encode((before + secret).encode()).decode().rstrip("=")
         yield coded[-(-len(before) * 4 // 3) : -1]
 
@@ -91,7 +91,7 @@ def all_of(error: BaseException) -> Iterator[BaseException]:
 
 
 def shown(error: BaseException) -> Iterator[str]:
-    """Yield all that a reporter may show of an error; the local variables of this file belong to a user."""
+    """Yield all that a reporter may show of an error, except local variables of this file: they are the user's."""
     for link in all_of(error):
         yield f"{link!r} {link} {getattr(link, '__notes__', '')} {vars(link)}"
         if hasattr(link, "to_dict"):
@@ -118,9 +118,10 @@ def on_another_thread(call: Callable[[], object]) -> BaseException:
 
 
 def check(call: Callable[[], object], *, on_both: bool = True) -> list[BaseException]:
-    """Have ``call`` fail on the main thread, where another thread does the work, and on one that does its own.
+    """Return the errors of ``call`` on the main thread and on another one, and check that they show no secret.
 
-    Nothing shows a secret. If not ``on_both``, only the main thread calls.
+    The main thread hands its work to a thread of the library, and any other thread does its own. If not
+    ``on_both``, only the main thread calls.
     """
     errors = [failure_of(call)]
     if on_both:
@@ -242,20 +243,20 @@ def service(route: str, reply: Any) -> HttpServer:
 
 
 FEW: Final = ("403", "500", "no JSON", "no HTTP", "a redirect")
-"""For calls that consist of many requests."""
+"""The replies for calls that consist of many requests."""
 PAIRS: Final = [
     (where, reply)
     for where in CALLS
     for reply in REPLIES
     if (reply in FEW or where in ("the key", "a recording", "a page", "WHEP"))
-    and not (where in ("a recording", "a page") and reply == "another JSON")  # which is read, tolerantly
+    and not (where in ("a recording", "a page") and reply == "another JSON")  # which is read without an error
 ]
 
 
 @pytest.mark.parametrize(("where", "reply"), PAIRS)
 def test_a_failure_on_the_network(where: str, reply: str) -> None:
     route, told, call = CALLS[where]
-    on_both = reply == "403" or where == "the key"  # each call once, and each reply once
+    on_both = reply == "403" or where == "the key"  # covers every call once, and every reply once
     said = replies(words(*told))[reply]
     with service(route, said) as server, client_of(server.url, timeout=SHORT_S) as client:
         for error in check(lambda: call(client, server.url), on_both=on_both):
@@ -265,7 +266,7 @@ def test_a_failure_on_the_network(where: str, reply: str) -> None:
 def test_the_errors_that_handlers_and_events_report() -> None:
     seen: list[BaseException] = []
     with service("GET /client/s-1", replies(words(SESSION))["403"]) as server, client_of(server.url) as client:
-        # Refused at once; the time is for a busy machine, which may not get so far within a short one.
+        # The connect is refused at once; within a shorter timeout, a busy machine might not get that far.
         check(lambda: client.connect(timeout=30, on_error=lambda error, _: seen.append(error)))
     assert seen
     assert not [leak for error in seen for text in shown(error) for leak in leaks(text)]

@@ -92,11 +92,11 @@ print(json.dumps(found))
 
 
 STEPS: Final = {"list": 6, "download": 8, "credentials": 6, "connect": 14}
-"""The calls, and up to how many threads and descriptors each is given."""
+"""How often each call is tried at most: with 0, 1, 2, … new threads, and then as many descriptors."""
 LAST: Final = {
     "list": "done",
     "download": "done",
-    "credentials": "malformed",  # this server's token is none
+    "credentials": "malformed",  # this server's session token is not a JWT
     "connect": "streamer_not_available",
 }
 
@@ -104,7 +104,7 @@ LAST: Final = {
 @pytest.mark.skipif(
     sys.platform != "linux" or sys.version_info >= (3, 13), reason="needs /proc, and threads as before 3.13"
 )
-def test_a_shortage_at_any_step_is_told_and_leaves_nothing() -> None:
+def test_a_shortage_at_any_step_is_reported_and_leaves_nothing_behind() -> None:
     def leave(connection: Connection, request: Request) -> None:
         connection.accept_websocket(request)
         connection.send_frame('{"type":"error","reason":"streamer_not_available"}')
@@ -177,7 +177,7 @@ print(outcome, odyssey.list_simulations().total)
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 @pytest.mark.parametrize("call", ["list", "wait", "download", "credentials", "connect", "watch"])
-def test_a_module_that_cannot_be_loaded_without_a_descriptor_is_told(call: str) -> None:
+def test_a_module_that_cannot_be_loaded_for_lack_of_a_descriptor_is_reported(call: str) -> None:
     with HttpServer({"GET /simulation-jobs": json_answer({"jobs": [], "total": 3})}) as server:
         command = [sys.executable, "-c", FRESH, server.url, call]
         ran = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
@@ -204,7 +204,7 @@ with Odyssey("ody_k", api_url="http://localhost:9", advanced=AdvancedConfig(max_
 """
 
 
-def test_a_lookup_that_fails_for_want_of_a_descriptor_and_does_not_say_so_is_told() -> None:
+def test_a_lookup_that_fails_for_lack_of_a_descriptor_without_saying_so_is_recognised() -> None:
     command = [sys.executable, "-c", LOOKUP]
     ran = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
     assert ran.stdout.split() == ["unreachable", "no_resources", "unreachable"], ran.stderr

@@ -72,7 +72,7 @@ def opened(url: str, heard: Heard, *, seconds: float = LONG, abort: Abort | None
 
 
 def refused(url: str, *, seconds: float = LONG, abort: Abort | None = None) -> OdysseyError:
-    """Return the error of opening; no callback is called then."""
+    """Return the error of opening a connection, and check that no callback was called."""
     heard = Heard()
     with pytest.raises(OdysseyError) as caught:
         opened(url, heard, seconds=seconds, abort=abort)
@@ -148,7 +148,7 @@ def replying(data: bytes) -> Callable[[Connection, Request], None]:
         (answer(status="308 There"), OdysseyConnectionError, "http_308", "redirects (308)", False),
     ],
 )
-def test_a_refused_handshake_is_told_by_its_status(
+def test_a_refused_handshake_is_reported_by_its_status(
     reply: bytes, kind: type, code: str, text: str, recoverable: bool
 ) -> None:
     with SignalingServer(handshake=replying(reply)) as server:
@@ -304,7 +304,7 @@ def test_a_server_that_is_gone_a_name_that_is_none_and_a_certificate_that_nobody
 def test_a_certificate_of_another_host_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     certificate = self_signed(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.path))
-    with SignalingServer(tls=certificate.server, host="127.0.0.2") as server:  # loopback, but not in it
+    with SignalingServer(tls=certificate.server, host="127.0.0.2") as server:  # not in the certificate
         assert refused(server.ws_url).code == "untrusted_certificate"
         assert server.requests == []
 
@@ -368,7 +368,7 @@ ENDS: dict[str, tuple[Callable[[Connection], None], int | None, bool, str | None
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_every_end_is_told_once(end: str) -> None:
+def test_every_end_is_reported_once(end: str) -> None:
     script, code, clean, error_code = ENDS[end]
 
     def play(connection: Connection) -> None:
@@ -392,7 +392,7 @@ def test_every_end_is_told_once(end: str) -> None:
     assert heard.closed.empty()
 
 
-def test_the_servers_reason_is_told_without_secrets() -> None:
+def test_the_servers_reason_is_reported_without_secrets() -> None:
     heard = Heard()
     with SignalingServer(close(4000, "two\nlines ody_live_SECRET")) as server:
         opened(server.ws_url, heard)
@@ -401,7 +401,7 @@ def test_the_servers_reason_is_told_without_secrets() -> None:
     assert str(closed.error) == "The signaling server closed the connection (4000: two lines ody_…)"
 
 
-def test_a_reason_that_is_not_utf8_is_told_as_far_as_it_is() -> None:
+def test_invalid_utf8_in_a_close_reason_is_replaced() -> None:
     heard = Heard()
     with SignalingServer(frames((b"\x0f\xa0bad \xff", 8))) as server:
         opened(server.ws_url, heard)
@@ -442,7 +442,7 @@ NO_MESSAGES = {
 
 
 @pytest.mark.parametrize("kind", NO_MESSAGES)
-def test_what_is_no_message_is_told_and_the_next_one_still_comes(kind: str) -> None:
+def test_a_malformed_message_is_reported_and_the_next_one_still_arrives(kind: str) -> None:
     heard = Heard()
     script = frames((NO_MESSAGES[kind], 1), (OFFER, 1))
     with SignalingServer(script) as server, contextlib.closing(opened(server.ws_url, heard)):
@@ -465,7 +465,7 @@ def test_bytes_are_read_like_text(opcode: int, before: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"\x00\xff", b"\xff\xfe{\x00}\x00", b"\x1f\x8b\x08"])
-def test_bytes_that_are_no_message_are_told_and_the_next_one_is_read(data: bytes) -> None:
+def test_bytes_that_are_not_a_message_are_reported_and_the_next_message_is_read(data: bytes) -> None:
     heard = Heard()
     with (
         SignalingServer(frames((data, 2), (OFFER, 2))) as server,
@@ -499,7 +499,7 @@ def test_closing_does_not_wait_for_a_server_that_does_not_read() -> None:
         assert heard.end() == SignalingEnd(1000, "Client disconnect", True, None)
 
 
-def test_a_connection_that_breaks_while_sending_is_told() -> None:
+def test_a_connection_that_breaks_while_sending_is_reported() -> None:
     heard = Heard()
     image = "data:image/png;base64," + "x" * 20_000_000
 
@@ -543,8 +543,8 @@ def test_both_sides_may_send_much_at_once_over_tls(tmp_path: Path, monkeypatch: 
 
 
 def test_closing_while_the_server_talks_does_not_break_what_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Data that arrives at a closed socket is answered with an RST, which can overtake the goodbye. So the answer
-    # is waited for, here for as long as a busy machine needs.
+    # Data that arrives at a closed socket is answered with an RST, which can overtake the goodbye. So closing
+    # waits for the server's answer, here for as long as a busy machine needs.
     monkeypatch.setattr("odyssey_proto._net.signaling._GOODBYE_WAIT_S", LONG)
     received: list[Any] = []
 
@@ -579,7 +579,7 @@ def test_closing_at_the_same_moment_as_the_server_is_one_end() -> None:
 
 
 def told(error: BaseException | None) -> Iterator[str]:
-    """Yield every text that an exception and its causes can appear as."""
+    """Yield every text in which an exception and its causes can appear."""
     if error is not None:
         yield from (str(error), repr(error), repr(error.args))
         yield from traceback.format_exception_only(error)
@@ -610,7 +610,7 @@ def echo_as_garbage(connection: Connection, request: Request) -> None:
         drip,
     ],
 )
-def test_no_failure_of_opening_tells_the_token(handshake: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_failure_to_open_reveals_the_token(handshake: Any, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     with SignalingServer(handshake=handshake) as server:
         error = refused(server.ws_url, seconds=0.5)
@@ -619,7 +619,7 @@ def test_no_failure_of_opening_tells_the_token(handshake: Any, caplog: pytest.Lo
 
 
 @pytest.mark.parametrize("end", ENDS)
-def test_no_end_tells_the_token(end: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_end_reveals_the_token(end: str, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     heard = Heard()
     with SignalingServer(ENDS[end][0]) as server:

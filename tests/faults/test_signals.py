@@ -1,4 +1,4 @@
-"""Signal handlers: what they raise passes through every call, and they may call `close` at any moment.
+"""Signal handlers: their exceptions pass through every call, and they may call `close` at any moment.
 
 Handlers run on the main thread, between any two instructions. ``make stress SECONDS=300 SEED=7`` tries
 many more moments.
@@ -55,7 +55,7 @@ ERRORS: Final = (
     queue.Empty,
     RuntimeError,
 )
-"""What handlers raise. Most of these also come from the network, from libraries and from the system."""
+"""The exceptions that handlers raise. The network, libraries and the system raise most of them too."""
 
 TOKEN: Final = "e30.eyJzZXNzaW9uX2lkIjogInMtMSJ9.x"  # of the session s-1
 
@@ -102,7 +102,7 @@ RESTING: Final[dict[str, tuple[str, Callable[[Odyssey, str, Path], Any]]]] = {
 }
 """The request that is not answered, and a call that makes it; the call gets a client, the address and a folder."""
 TO_GIVE_BACK: Final = ("POST /sessions/token", "GET /client/s-1")
-"""Requests that giving a session back makes too."""
+"""Requests that are also sent to give a session back."""
 
 
 @pytest.mark.parametrize("where", RESTING)
@@ -132,7 +132,7 @@ def test_what_a_handler_raises_passes_through_a_request_which_is_not_sent_again(
                 ERRORS[:2] if "connect" in where or "credentials" in where else ERRORS
             )  # leaving takes a second
             for number, error in enumerate((kind("of the user") for kind in kinds), 1):
-                armed.add("once")  # not for what gives the session back
+                armed.add("once")  # not for the requests that give the session back
                 with Odyssey("ody_key", api_url=server.url) as client, pytest.raises(type(error)) as caught:
                     call(client, server.url, tmp_path)
                 assert caught.value is error
@@ -170,7 +170,7 @@ def test_what_a_handler_raises_passes_through_a_call_that_waits(where: str) -> N
 
             def wait() -> None:
                 for _ in iter(int, 1):
-                    WAITING[where](live)  # again, if pictures still came
+                    WAITING[where](live)  # again, if the first wait ended because pictures were still coming
 
             with pytest.raises(kind) as caught, alarm(0.02, handle):
                 wait()
@@ -207,7 +207,7 @@ def test_callbacks_are_called_on_the_thread_that_waits() -> None:
 
 
 def ours() -> set[threading.Thread]:
-    """Return the threads that run, without the workers of emulators, which come as they are needed."""
+    """Return the running threads, without the workers of emulators, which start on demand."""
     return {thread for thread in threading.enumerate() if not thread.name.endswith("emulator-worker")}
 
 
@@ -293,7 +293,7 @@ STARTS: Final = {
     "starting an emulator": (serving, 10),
     "close": (closing, 4),
 }
-"""How each begins, and of how many of its instructions a short run tries."""
+"""How each begins, and at how many of its instructions a short run interrupts it."""
 
 
 @pytest.mark.usefixtures("unhurried")
@@ -373,12 +373,12 @@ def test_a_handler_may_close_at_any_instruction_of_reading(
 
     closed: list[int | None] = []
     count = read()
-    for at in some(min(count, 150), 4, where):  # after these, the call waits, or converts
+    for at in some(min(count, 150), 4, where):  # after these, the call only waits or converts
         read(at)
     assert closed
 
 
-# Python itself reports and drops what a handler raises within a finalizer.
+# Python itself reports and drops an exception that a handler raises within a finalizer.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.usefixtures("unhurried")
 @pytest.mark.parametrize("act", ["raises", "closes"])

@@ -1,6 +1,6 @@
-"""The promises about moments, at random moments: what is told in which order, and that nothing hangs.
+"""The promises about order and time, tried at random moments: events come in order, and nothing hangs.
 
-A short run is part of the tests; ``make stress SECONDS=300 SEED=7`` goes on for so long with each.
+A short run is part of the tests; ``make stress SECONDS=300 SEED=7`` runs each test for 300 s.
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ NOTICED_WITHIN_S: Final = 40.0  # a dead link, on a busy machine; a call may tak
 
 
 class Watched:
-    """The events and the frames of a connection, all of them, read on threads of their own."""
+    """All events and frames of a connection, read on threads of their own."""
 
     def __init__(self, live: Session | SpectatorConnection, in_background: Background) -> None:
         self.events: list[Event] = []
-        self.frames: list[list[VideoFrame]] = []  # of each stream, whose reader may end after the next begins
+        self.frames: list[list[VideoFrame]] = []  # of each stream; a reader may end after the next stream begins
         self._live = live
         reader = live.events(timeout=PATIENCE_S)
         self._reading = in_background(self._read, reader)
@@ -78,7 +78,7 @@ class Watched:
             self.events.append(event)
 
     def watch(self) -> None:
-        """Take the frames of the next stream, or of that which runs."""
+        """Take the frames of the current stream or, if none runs, of the next one."""
         frames = self._live.frames(queue_size=1000, timeout=PATIENCE_S)
         taken: list[VideoFrame] = []
         self.frames.append(taken)
@@ -129,7 +129,7 @@ def lose(emulator: Emulator, session: Session, choices: random.Random) -> None:
         session.interact("Night", timeout=PATIENCE_S)
 
 
-def test_each_rejoin_tells_one_gap_and_time_never_goes_back(
+def test_each_rejoin_reports_one_gap_and_time_never_goes_back(
     make_emulator: MakeEmulator, make_client: MakeClient, in_background: Background
 ) -> None:
     for choices in rounds("rejoining"):
@@ -359,7 +359,7 @@ def test_closing_while_a_session_is_rejoined_is_prompt_and_gives_it_back(
         emulator.stop()
 
 
-def test_spectators_come_and_go_and_are_told_of_each_gap(
+def test_spectators_come_and_go_and_each_gap_is_reported(
     make_emulator: MakeEmulator, make_client: MakeClient, in_background: Background
 ) -> None:
     emulator = make_emulator(concurrent_sessions=2)
@@ -404,7 +404,7 @@ def test_a_client_that_is_closed_while_it_begins_to_watch_leaves_nothing(
 
 
 def lose_broadcast(spectator: SpectatorConnection) -> None:
-    """Have the link of a spectator fail, whatever it is doing."""
+    """Make the link of a spectator fail, whatever it is doing."""
     driver = spectator._driver
     if links := tuple(driver._links):
         driver.post(inputs.LinkFailed(links[-1], broadcast_lost("The line is dead"), video_at=driver.hub.last_at))

@@ -40,7 +40,7 @@ client = Odyssey(client.config.api_key, api_url=client.config.api_url, advanced=
 """
 
 FAR_S: Final = 0.3
-"""How long a message takes to a server that is far away; half of a round trip."""
+"""How long a message takes to a distant server: half of a round trip."""
 
 FAILURE: Final = """
 client = Odyssey(client.config.api_key, api_url=client.config.api_url, advanced=AdvancedConfig(max_retries=0))
@@ -80,7 +80,7 @@ def turn(network: Routed, certificate: Certificate, tmp_path: Path) -> Iterator[
 
 @pytest.fixture
 def client(network: Routed) -> Iterator[Callable[..., Process]]:
-    """Runs a script in the client's network, with a service that returns the given ICE servers."""
+    """Start scripts in the client's network, each with a service that returns the given ICE servers."""
     with ExitStack() as running:
 
         def start(code: str, *ice_servers: dict[str, Any]) -> Process:

@@ -63,7 +63,7 @@ CHANNEL: Final[dict[str, dict[str, Any]]] = {
 
 
 def pieces(kind: str, fields: dict[str, Any]) -> list[str]:
-    """Return the message with every field missing, empty, or of another type in turn."""
+    """Return variants of a message: with a field missing, empty or odd, without fields, with one more, and cut."""
     found = []
     for name in fields:
         found.append(message(kind, **{other: value for other, value in fields.items() if other != name}))
@@ -90,7 +90,7 @@ def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
 
 
 def failures(records: list[logging.LogRecord]) -> list[str]:
-    """Return what is logged of internal failures."""
+    """Return the internal failures among ``records``."""
     failed = [record for record in records if record.levelno >= logging.ERROR]
     return [record.getMessage() for record in failed if "emulator" not in record.name]
 
@@ -133,7 +133,7 @@ class Rig:
         self._marks = itertools.count()
 
     def hold(self, request: str, call: Callable[..., object], *args: object) -> None:
-        """Let a call wait for an answer."""
+        """Start a call, and let it wait for an answer."""
         self.streamer.held.add(request)
         self._waiting.append((request, self._in_background(call, *args, timeout=PATIENCE_S)))
         self.streamer.wait_for(request)
@@ -144,7 +144,7 @@ class Rig:
         links = self.streamer.links
         way(*texts, message(last))
         session = self.session
-        # It stops reading if one of the texts made it leave.
+        # The client stops reading if one of the texts made it leave.
         eventually(lambda: last in self._log.text or session.has_ended or self.streamer.links > links)
         self._settle(session)
 
@@ -162,7 +162,7 @@ class Rig:
         return session
 
     def go_on(self) -> None:
-        """Answer the waiting call; it ends with a result or with a typed error."""
+        """Answer the waiting calls; each ends with a result or with a typed error."""
         self.streamer.held.clear()
         for request, call in self._waiting:
             self.streamer.answer(request)
@@ -173,7 +173,7 @@ class Rig:
             self.send(self.streamer.tell)  # late answers come before this
 
     def each_works(self, check: Callable[[Any], None], cases: list[tuple[str, Any]]) -> None:
-        """Run a test's cases on one connection, as long as they leave it; after a failure comes a new one."""
+        """Run the cases of a test on one connection while it lasts; after a failure, they go on with a new one."""
 
         def run(case: Any) -> None:
             try:
@@ -245,7 +245,7 @@ def bring_past_an_abandoned_start(rig: Rig) -> None:
     rig.streamer.held.add("interactive_stream_start")
     with pytest.raises(OdysseyStreamTimeoutError):
         session.start_stream("A cat", timeout=0.2)
-    rig.streamer.wait_for("interactive_stream_start")  # one that comes later would be answered
+    rig.streamer.wait_for("interactive_stream_start")  # if it came later, it would be answered
     rig.streamer.held.clear()
 
 
@@ -306,7 +306,7 @@ def test_a_message_through_signaling_breaks_nothing(moment: str, rig: Rig) -> No
 
 
 FATAL: Final = {"error": ["streamer_disconnected", "unknown"]}
-"""Messages that end a session, and the code of its error."""
+"""Messages that end a session, and the codes that its error may have."""
 
 
 @pytest.mark.parametrize("kind", SIGNALING)
@@ -625,7 +625,7 @@ def test_a_track_that_ends_is_rejoined(rig: Rig) -> None:
     rig.streamer.end_track()
     eventually(lambda: rig.streamer.links == 2)
     assert take(frames, 3)
-    eventually(lambda: session.is_connected)  # the first frames may have come before, even those of the new link
+    eventually(lambda: session.is_connected)  # this may come after the first frames, even those of the new link
 
 
 def test_a_streamer_that_sends_no_pictures_is_rejoined_until_it_does(rig: Rig) -> None:

@@ -1,4 +1,4 @@
-"""What callers send to an emulator, where no model of the protocol reads it."""
+"""Input from callers that an emulator reads by itself, without a model of the protocol."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files: images of users, downloads that were interrupted, and broadcasts over HLS."""
+"""Files: images of users, interrupted downloads, broadcasts over HLS, and live cassettes."""
 
 from __future__ import annotations
 

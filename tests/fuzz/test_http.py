@@ -32,7 +32,7 @@ def test_a_head(data: bytes, size: int) -> None:
     if head is None:
         return
     assert data.endswith(rest + b"".join(pieces))
-    # What is written is what the strict parser of the standard library reads to its end.
+    # The strict parser of the standard library, too, must read all that `text` writes.
     text = head.text()
     whole = iter([text])
     assert read_head(lambda: next(whole, b"")) == (head, b"")

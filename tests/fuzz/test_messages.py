@@ -45,7 +45,7 @@ TOKENS: Final = (
 
 
 def bodies() -> st.SearchStrategy[tuple[type[Any], bytes]]:
-    """Return a strategy for a model and a text that is meant to be one."""
+    """Return a strategy for a model and a text that is meant to fit it."""
     return st.sampled_from(sorted(MODELS)).flatmap(
         lambda name: st.tuples(st.just(MODELS[name]), mutated(VALID[name], TOKENS))
     )
@@ -55,7 +55,7 @@ def bodies() -> st.SearchStrategy[tuple[type[Any], bytes]]:
 def test_a_body_from_the_service(given: tuple[type[Any], bytes]) -> None:
     cls, text = given
     written = codec.encode(codec.decode(cls, text))
-    # In any order: text that was not UTF-8 is no longer damaged, and may fit the documented form now.
+    # The order of keys may differ: text that was not UTF-8 is repaired now, and may fit the documented form.
     assert json.loads(codec.encode(codec.decode(cls, written.encode()))) == json.loads(written)
 
 

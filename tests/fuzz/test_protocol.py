@@ -114,7 +114,7 @@ INPUTS: Final = st.one_of(
     st.builds(inputs.Forgotten),
 )
 PAUSES: Final = st.sampled_from([0.0, 0.0, 0.001, 1.0, 2.6, 10.0, 41.0, 1e6])
-# What leads somewhere; between its steps comes anything.
+# A run begins with some of these inputs, which lead somewhere; then comes anything.
 CONNECTING: Final[list[Any]] = [
     inputs.Connect(0),
     inputs.Authenticated(),

@@ -1,4 +1,4 @@
-"""What the command reads: files of scripts and prompts, and ids on stdin."""
+"""Input of the command line: files of scripts and prompts, and ids on stdin."""
 
 from __future__ import annotations
 

@@ -98,7 +98,7 @@ def test_a_candidate(text: str, mid: str | None, index: int | None) -> None:
 
 @attrs.frozen
 class _Many:
-    """Lines that come in great numbers."""
+    """A line to repeat many times, and its place in the offer."""
 
     line: str
     section: str

@@ -56,7 +56,7 @@ def test_a_part_of_a_frame(payload: bytes) -> None:
         assert part is None or len(part) <= len(payload) + 4
 
 
-# (how far the number goes on, how far the time does, the mark, the beginning, the pause before)
+# (step of the sequence number, step of the timestamp, marker bit, payload, pause before the packet)
 PACKETS: Final = st.lists(
     st.tuples(
         st.sampled_from([1, 1, 1, 1, 0, 2, 5, -1, -2, -99, -101, 128, 511, 512, 32_767, 32_768]),
@@ -132,7 +132,7 @@ VIDEO: Final = {"vp8": _encoded("libvpx"), "h264": _encoded("libx264")}
 def test_video_that_was_damaged(given: tuple[str, bytes]) -> None:
     name, data = given
     width, height = coded_size(name, data) or (0, 0)
-    if width * height > MOST_PX:  # as the client has it: no decoder sees it
+    if width * height > MOST_PX:  # the client, too, hands no such picture to a decoder
         return
     decoder = av.CodecContext.create(name, "r")
     assert isinstance(decoder, av.VideoCodecContext)

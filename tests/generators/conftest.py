@@ -1,7 +1,7 @@
-"""Where the tools are, and what to skip if they are not there.
+"""The places of the tools. Tests whose tools are missing are skipped.
 
-The tools of npm are in `node_modules` beside this file, those of Python in an environment of their own, because
-they pin other releases than the project does: `make generators` installs both.
+The tools of npm are in `node_modules` beside this file. Those of Python are in an environment of their own,
+because they pin other releases than the project does. `make generators` installs both.
 """
 
 from __future__ import annotations

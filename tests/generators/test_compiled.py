@@ -27,7 +27,7 @@ pytestmark = pytest.mark.timeout(600)  # compilers
 def test_go_of_quicktype(javascript: Path, system_tool: Callable[[str], str]) -> None:
     go = system_tool("go")
     quicktype(javascript, "go", "models.go", "--package", "main")
-    # A map that is `omitempty` is not written if it is empty, and the end of a script is; a pointer to one is.
+    # Go omits an empty map that is `omitempty`, such as the end of a script, but not a pointer to an empty map.
     code = (javascript / "models.go").read_text("utf-8")
     code = re.sub(r"(map\[string\]\S+)(\s+`json:\"\w+,omitempty\"`)", r"*\1\2", code)
     (javascript / "models.go").write_text(code, "utf-8")
@@ -67,7 +67,7 @@ def test_kotlin_of_openapi_generator(
         pytest.skip("Gson is not installed: libgoogle-gson-java")
     tool = (python_tool("openapi-generator-cli"), "generate", "--generator-name", "kotlin", "-o", "client")
     properties = ("--global-property=models,modelDocs=false,modelTests=false",)
-    # A class with any other fields would be a map, and Gson would read nothing else of it.
+    # A class with `additionalProperties` would extend a map, and Gson would not read its declared fields.
     plain = OPENAPI.read_text("utf-8").replace("additionalProperties: true\n", "\n")
     (tmp_path / "plain.yaml").write_text(plain, "utf-8")
     options = (*properties, "--additional-properties=serializationLibrary=gson")

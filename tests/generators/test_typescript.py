@@ -73,7 +73,7 @@ def test_typescript_fetch_of_openapi_generator(
         f"--additional-properties={options}",
         cwd=javascript,
     )
-    # The generator's own code does not know of optional fields that are never undefined.
+    # The generator's own code does not compile with `--exactOptionalPropertyTypes`.
     strict = [option for option in STRICT if option != "--exactOptionalPropertyTypes"]
     libraries = ("--lib", "es2022,dom", "--types", "node")
     compiler = ("node_modules/.bin/tsc", *strict, *libraries, "--outDir", "build")
@@ -92,7 +92,7 @@ def test_modelina(javascript: Path) -> None:
     (javascript / "models" / "index.ts").write_text(exports, "utf-8")
     (javascript / "models" / "package.json").write_text(
         '{"type": "commonjs"}\n', "utf-8"
-    )  # it names no extensions
+    )  # its imports name no extensions
     compiler = ("node_modules/.bin/tsc", "--strict", "--target", "es2022", "--module", "commonjs")
     node.run(*compiler, "models/index.ts", cwd=javascript)
     check_program(javascript, document, "node", "modelina_read.mjs", "./models/index.js", only=set(models))
@@ -103,7 +103,7 @@ def check_types(folder: Path, document: Document, name: str) -> None:
     cases = [*document.cases(), *document.cases(unlisted=True)]
     values = "".join(f"  read<{name.format(case.definition)}>()({json.dumps(case.value)}),\n" for case in cases)
     (folder / "read.ts").write_text(TYPED.format(values=values), "utf-8")
-    # To read the types of node and of browsers takes as long as all the rest.
+    # Reading the types of Node and of browsers would take as long as all the rest.
     few = ("--lib", "es2022", "--typeRoots", "none", "--skipLibCheck")
     node.run("node_modules/.bin/tsc", *STRICT, *few, "read.ts", cwd=folder)
     kept = [json.loads(line) for line in node.run("node", "read.js", cwd=folder).splitlines()]

@@ -54,14 +54,14 @@ class Journal:
         return [name for name, *_ in self.calls]
 
 
-def test_a_whole_session_is_told_in_order_on_one_thread(client: Odyssey) -> None:
+def test_a_whole_session_is_reported_in_order_on_one_thread(client: Odyssey) -> None:
     journal = Journal()
     session = client.connect(**journal.all())
     stream_id = session.start_stream("A cat")
     applied = session.interact("Night")
     session.end_stream()
     session.disconnect()
-    eventually(lambda: "on_disconnected" in journal.names)  # disconnect() does not wait for ever
+    eventually(lambda: "on_disconnected" in journal.names)  # disconnect() may return before that
     assert journal.calls == [
         ("on_status_change", ConnectionStatus.AUTHENTICATING, None),
         ("on_status_change", ConnectionStatus.CONNECTING, None),
@@ -104,7 +104,7 @@ def test_a_handler_may_leave(way: str, client: Odyssey) -> None:
     assert client.current_status is ConnectionStatus.DISCONNECTED
 
 
-def test_a_handler_may_connect_anew(client: Odyssey) -> None:
+def test_on_disconnected_may_connect_again(client: Odyssey) -> None:
     again: list[Session] = []
     connected = threading.Event()
 
@@ -161,7 +161,7 @@ def test_a_handler_that_raises_is_reported_and_stops_nothing(client: Odyssey) ->
     assert "Night" in session.interact("Night")
 
 
-def test_a_stream_error_is_told_with_reason_and_message(emulator: Emulator, client: Odyssey) -> None:
+def test_a_stream_error_is_reported_with_reason_and_message(emulator: Emulator, client: Odyssey) -> None:
     emulator.faults.add(Fault(step="stream start", action="stream_error", reason="moderation", message="No"))
     journal = Journal()
     session = client.connect(**journal.all())
@@ -185,7 +185,7 @@ def test_a_lost_connection_is_seen_as_reconnecting_and_connected_again(
         ConnectionStatus.RECONNECTING,
         ConnectionStatus.CONNECTED,
     ]
-    assert {fatal for _, fatal in journal.of("on_error")} == {False}  # one for each attempt
+    assert {fatal for _, fatal in journal.of("on_error")} == {False}  # one error for each attempt
     assert journal.names.count("on_connected") == 1
     assert "on_disconnected" not in journal.names
 
@@ -207,7 +207,7 @@ def test_a_connection_that_is_lost_for_good_is_disconnected_by_a_fatal_error(
     assert journal.names[-2:] == ["on_status_change", "on_disconnected"]
 
 
-def test_a_connect_that_fails_tells_its_handlers_too(emulator: Emulator, make_client: MakeClient) -> None:
+def test_a_connect_that_fails_calls_its_handlers_too(emulator: Emulator, make_client: MakeClient) -> None:
     journal = Journal()
     client = make_client(emulator, "ody_invalid_key")
     with pytest.raises(OdysseyAuthError):

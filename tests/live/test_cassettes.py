@@ -1,4 +1,4 @@
-"""Live cassettes: a session is written down, and replayed to our client: whole, cut off, and asked differently."""
+"""Live cassettes: a session is recorded, and replayed to our client in full, cut off, and with other requests."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ FRAMES = 15
 
 @attrs.frozen
 class Recorded:
-    """A cassette of one stream, and what the client received then."""
+    """A cassette of one stream, and facts about the recorded session."""
 
     path: Path
     codec: str
@@ -87,7 +87,7 @@ def recorded(request: pytest.FixtureRequest) -> Recorded:
 
 @pytest.fixture
 def pictures_arrive(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a replay report the end of a stream later: on a busy machine, that would overtake the last pictures."""
+    """Let a replay report the end of a stream later: on a busy machine, the report overtakes the last pictures."""
     monkeypatch.setattr("odyssey_proto.emulator._replay.streamer._SETTLED_AFTER_S", 2.0)
 
 
@@ -103,7 +103,7 @@ def _secrets(emulator: Emulator) -> Iterator[str]:
 
 
 def watch(session: Session, count: int) -> tuple[list[int], str]:
-    """Do what was done when the cassette was made; return the numbers of the pictures and the applied prompt."""
+    """Repeat the recorded calls with other prompts; return the numbers of the pictures and the applied prompt."""
     pictures = session.frames(queue_size=1000, timeout=PATIENCE_S)
     session.start_stream("Another prompt", portrait=False, timeout=PATIENCE_S)
     numbers = [number_of(frame) for frame in take(pictures, count)]
@@ -165,7 +165,7 @@ def test_a_cassette_is_replayed_picture_by_picture(
             session.start_stream("A third")
         again.close()
     assert emulator.prompts == ("Another prompt", "Another change", "A third")
-    # What was encoded then is sent as it was.
+    # The recorded pictures are sent unchanged, unless a keyframe had to be made.
     first = [payload for head, payload in records_in(path) if head["kind"] == "frame"]
     second = [payload for head, payload in records_in(tmp_path / "again") if head["kind"] == "frame"]
     if stats.keyframes_requested == 0:
@@ -187,12 +187,12 @@ def test_a_client_may_ask_otherwise(path: Path, make_emulator: MakeEmulator, mak
         session.start_stream()
         with pytest.raises(OdysseyStreamError):
             session.start_stream()
-        session.end_stream(timeout=PATIENCE_S)  # before its time, and without the change
+        session.end_stream(timeout=PATIENCE_S)  # earlier than recorded, and without the recorded update
         assert session.stream_id is None
         session.end_stream()
     (seen,) = emulator.sessions
     assert [(stream.interactions, stream.ended) for stream in seen.streams] == [((), "requested")]
-    # Each session has the tape from its beginning.
+    # Each session gets the tape from its beginning.
     with make_client(emulator).connect(timeout=PATIENCE_S) as session:
         session.start_stream()
         session.interact("Now")
@@ -218,7 +218,7 @@ def test_a_cassette_that_was_cut_off_is_replayed_up_to_there(
     path: Path, tmp_path: Path, make_emulator: MakeEmulator, make_client: MakeClient
 ) -> None:
     cut = tmp_path / "cut.cast"
-    cut.write_bytes(path.read_bytes()[:-20])  # in its last record, which is its end
+    cut.write_bytes(path.read_bytes()[:-20])  # in the middle of the last record, which marks the end
     with make_client(make_emulator(replay=cut, pace=math.inf)).connect(timeout=PATIENCE_S) as session:
         assert len(watch(session, FRAMES)[0]) == 2 * FRAMES
 
@@ -242,7 +242,7 @@ def test_the_last_picture_before_a_cut_is_shown(
             session.start_stream("A cat", portrait=False, timeout=PATIENCE_S)
             return sum(1 for _ in frames)
 
-    # A busy machine may decode it too late once, but not always.
+    # A busy machine may decode the last picture too late, but not each of five times.
     assert any(shown() == pictures for _ in range(5))
 
 
@@ -254,12 +254,12 @@ def test_a_client_that_lost_its_connection_goes_on_where_the_tape_is(
         pictures = session.frames(queue_size=1000, timeout=PATIENCE_S)
         session.start_stream()
         before = [number_of(frame) for frame in take(pictures, FRAMES)]
-        emulator.faults.add(Fault(step="media", action="delay", seconds=1, times=None))  # there are few left
+        emulator.faults.add(Fault(step="media", action="delay", seconds=1, times=None))  # few pictures are left
         lose(emulator, session)
         emulator.faults.clear()
-        again = session.frames(timeout=PATIENCE_S)  # those of the new connection: the old one's are ignored by now
+        again = session.frames(timeout=PATIENCE_S)  # of the new connection; the old one's are ignored by now
         assert number_of(next(again)) > before[-1]
-        assert emulator.sessions[0].connections >= 2  # a busy machine may lose the second, too
+        assert emulator.sessions[0].connections >= 2  # a busy machine may lose the second connection, too
 
 
 def test_a_keyframe_that_the_tape_does_not_have_is_made(
@@ -276,7 +276,7 @@ def test_a_keyframe_that_the_tape_does_not_have_is_made(
         session.interact("Go on", timeout=PATIENCE_S)
         numbers += [number_of(frame) for frame in take(pictures, FRAMES)]
         assert numbers == of_h264.numbers
-        assert session.stats().keyframes_requested >= 1  # more if this was so slow that no picture came for 1 s
+        assert session.stats().keyframes_requested >= 1  # more if no picture came for 1 s, on a slow machine
 
 
 def test_faults_befall_a_replay_too(path: Path, make_emulator: MakeEmulator, make_client: MakeClient) -> None:
@@ -324,7 +324,7 @@ def test_the_end_of_a_session_by_the_service_is_replayed(
 
 
 def of_a_broadcast(path: Path, changed: Path) -> Path:
-    """Write a cassette whose stream is also a broadcast, and whose stream's id fits into no address."""
+    """Write a copy of a cassette in which the stream is also a broadcast, with an id that fits into no URL."""
     with changed.open("wb") as file:
         file.write(cassette.BEGINNING)
         for head, payload in records_in(path):
@@ -413,7 +413,7 @@ def test_calls_are_answered_as_they_were(
         now = client.get_recording(stream)
         assert (now.stream_id, now.frame_count) == (then.stream_id, then.frame_count)
         assert client.list_stream_recordings(limit=5) == listed
-        assert client.list_stream_recordings(limit=6).recordings == []  # which was not asked then
+        assert client.list_stream_recordings(limit=6).recordings == []  # the cassette has no such call
     requested = [seen.status for seen in second.requests if seen.path == "/sessions/request"]
     assert requested == [503, 200]
 

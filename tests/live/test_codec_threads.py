@@ -1,4 +1,4 @@
-"""Codecs work on the threads of those who call them. A child of a fork would wait for other threads, or crash."""
+"""Codecs start no threads of their own: a forked child would wait for such threads, or crash."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def threads_without_python() -> int:
 
 @pytest.fixture
 def no_codec_has_threads() -> Callable[[], None]:
-    gc.collect()  # decoders of other tests
+    gc.collect()  # deletes decoders of other tests
     before = threads_without_python()
     return lambda: eventually(lambda: threads_without_python() <= before)
 

@@ -76,7 +76,7 @@ def test_ctrl_c_ends_it_and_the_file_is_complete(service: Emulator, capsys: pyte
 def test_the_end_of_a_stream_by_the_service_is_said(service: Emulator, capsys: pytest.CaptureFixture[str]) -> None:
     for command in ("capture", "stream"):
         service.faults.add(Fault(step="stream update", action="send", text='{"type": "stream_ended"}'))
-        # The update may be answered by nothing else.
+        # `stream_ended` may be the only answer to the update, which then fails.
         assert main([command, "A cat", "--at", "0", "It rains", "--seconds", "600"]) in (0, 6)
     printed = capsys.readouterr()
     assert printed.err.splitlines().count("the service has ended the stream") == 2

@@ -1,4 +1,4 @@
-"""``odyssey-proto doctor`` and ``credentials`` against emulators, TURN servers, and where nothing is."""
+"""``odyssey-proto doctor`` and ``credentials`` against emulators and TURN servers, and without a server."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.xdist_group("command")
 
 KEY: Final = "ody_doctor_secret"
-"""The beginning of each test's own key."""
+"""The beginning of the keys; each test has a key of its own."""
 OFF: Final = ("codecs", "emulator")
-"""The checks of this machine alone."""
+"""The checks that need only this machine."""
 
 
 @pytest.fixture(scope="module")
@@ -46,9 +46,9 @@ def key(
     key = f"{KEY}-{re.sub('[^a-z]+', '-', request.node.name)}"
     monkeypatch.setenv("ODYSSEY_API_URL", service.api_url)
     monkeypatch.setenv("ODYSSEY_API_KEY", key)
-    stun = f"stun:{urlsplit(service.api_url).netloc}"  # in place of public ones, which no test asks
+    stun = f"stun:{urlsplit(service.api_url).netloc}"  # in place of the public servers, which no test contacts
     monkeypatch.setattr("odyssey_proto._doctor.service.FALLBACK_SERVERS", (IceServer(urls=stun),))
-    # A busy machine may take longer for a ping than regions have, and a region without an answer is a warning.
+    # A busy machine may answer a ping after the time limit, and a region without an answer is a warning.
     give_time(monkeypatch, limits=REGION_LIMITS)
     monkeypatch.chdir(tmp_path)
     yield key
@@ -57,7 +57,7 @@ def key(
 
 @pytest.fixture
 def examined(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Runs ``doctor``, without the checks of this machine alone; returns its status, and its findings by name."""
+    """Runs ``doctor`` without the checks that need only this machine; returns its status, and findings by name."""
 
     def examine(*arguments: str) -> tuple[int, dict[str, Any]]:
         monkeypatch.setattr("odyssey_proto._doctor.checks.local_checks", lambda timeout_s: [])
@@ -171,7 +171,7 @@ def test_where_nothing_is_nothing_hangs(examined: Any) -> None:
 
 @pytest.fixture
 def log() -> Iterator[None]:
-    """The log of the library, which is silent again afterwards."""
+    """Restores the level and the handlers of the library's logger afterwards."""
     logger = logging.getLogger("odyssey_proto")
     before = logger.level, list(logger.handlers)
     yield

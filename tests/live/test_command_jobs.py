@@ -51,7 +51,7 @@ def _at_the_service(service: Emulator, tmp_path: Path, monkeypatch: pytest.Monke
 
 @pytest.fixture
 def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return a function that runs a command with this stdin, and returns its stdout."""
+    """Return a function that runs a command with the given stdin, and returns its stdout."""
 
     def call(*arguments: str, stdin: str = "", status: int = 0) -> str:
         monkeypatch.setattr(sys, "stdin", io.StringIO(stdin))

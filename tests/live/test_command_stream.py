@@ -37,7 +37,7 @@ KEY: Final = "ody_command"
 COMMAND: Final = [sys.executable, "-m", "odyssey_proto"]
 FRAME_S: Final = 0.05
 GAPS: Final = {"gap"}
-"""What JSON also reports if the machine was too busy for pictures for a second."""
+"""The types of further JSON lines, which appear if a busy machine makes no picture for a second."""
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +67,8 @@ def film(path: str | Path) -> tuple[int, tuple[int, int], float]:
 def strike_in_the_video(service: Emulator, fault: Fault) -> None:
     """Add a fault that strikes some time after the stream's first picture is in its file.
 
-    The file is there for a moment before that, empty, because a recording first tries whether it can write it. And
-    a busy machine may write the picture before it reads that the stream has started.
+    Before that, an empty file exists for a moment: a recording first tries whether it can write it. The delay is
+    for a busy machine, which may write the picture before it reads that the stream has started.
     """
 
     def has_a_picture() -> bool:
@@ -96,7 +96,7 @@ def test_a_prompt_becomes_a_video(capsys: pytest.CaptureFixture[str]) -> None:
     assert printed.out.startswith(f"a-cat-on-a-hill.mp4: {count} frames of 512x64 in ")
     began, *others = printed.err.splitlines()
     assert began.startswith("stream id: stream-")
-    (steered,) = [line for line in others if not line.startswith("the video resumes")]  # as on a busy machine
+    (steered,) = [line for line in others if not line.startswith("the video resumes")]  # only on a busy machine
     assert re.match(r"at \d+\.\d s: It rains", steered)
     assert [path.name for path in Path().iterdir()] == ["a-cat-on-a-hill.mp4"]
 
@@ -167,7 +167,7 @@ def test_lines_that_are_typed_steer_and_a_signal_ends_it_with_a_complete_file(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     read, write = os.pipe()
-    monkeypatch.setattr(sys, "stdout", out := io.StringIO())  # pytest's captures lose what is printed while read
+    monkeypatch.setattr(sys, "stdout", out := io.StringIO())  # pytest's captures lose text while they are read
     monkeypatch.setattr(sys, "stderr", err := io.StringIO())
 
     def said() -> list[dict[str, Any]]:
@@ -220,7 +220,7 @@ def test_somebody_at_a_terminal_steers_and_ends_it_by_ctrl_c() -> None:
     os.write(terminal, b"\x03")
     reader.join(PATIENCE_S)
     os.close(terminal)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0  # there was no other end to it
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0  # nothing but Ctrl-C could end it
     assert b"cat.mp4: " in shown
     assert b"interrupted" not in shown
     assert film("cat.mp4")[0] > 0

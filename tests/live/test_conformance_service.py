@@ -53,7 +53,7 @@ def secret_values(data: Any) -> Iterator[str]:
 
 
 def secrets_in(emulator: Emulator, text: str) -> list[str]:
-    """Return the secrets and the contents of a check that a report of it has."""
+    """Return the secrets and the contents of messages that appear in ``text``, the report of a check."""
     traffic = requests.get(f"{emulator.api_url}/_emulator/traffic?secrets=true", timeout=PATIENCE_S)
     told = {value for line in traffic.text.splitlines() for value in secret_values(json.loads(line))}
     assert len(told) > 5
@@ -105,7 +105,7 @@ def test_each_difference_of_a_service_is_found_and_named(
     emulator = make_emulator(**SETTINGS, sloppy=None)
     whep = "POST /live/{stream_id}/whep"
     emulator.faults.add(
-        # The client connects, joins with credentials, and then has a forged token.
+        # The first two handshakes connect, and join with credentials; the third has a forged token.
         Fault(step="signaling handshake", action="answer", status=401, body={"detail": "No"}, after=2, times=None),
         Fault(step="signaling offer", action="send", text='{"type": "queue_position", "position": 3}'),
         Fault(step="stream update", action="send", text='{"type": "stream_started", "stream_id": 7}'),

@@ -33,7 +33,7 @@ SOON_S: Final = 10.0
 
 
 class Statuses(list[tuple[ConnectionStatus, str | None]]):
-    """The statuses in their order, with their messages, for ``on_status_change``."""
+    """The statuses that `note`, a handler for ``on_status_change``, has received, with their messages."""
 
     def note(self, status: ConnectionStatus, message: str | None) -> None:
         self.append((status, message))
@@ -54,7 +54,7 @@ def test_a_client_that_never_connected_is_disconnected(client: Odyssey) -> None:
     assert client.last_applied_prompt is None
 
 
-def test_a_connected_client_tells_its_session(client: Odyssey) -> None:
+def test_a_connected_client_shows_its_session(client: Odyssey) -> None:
     session = client.connect()
     assert client.is_connected
     assert client.current_status == "connected"
@@ -66,7 +66,7 @@ def test_a_connected_client_tells_its_session(client: Odyssey) -> None:
 
 
 @pytest.mark.parametrize("able", [True, False])
-def test_a_session_tells_what_its_streamer_can_do(
+def test_a_session_has_the_capabilities_of_its_streamer(
     able: bool, make_emulator: MakeEmulator, make_client: MakeClient
 ) -> None:
     session = make_client(make_emulator(image_to_video=able)).connect()
@@ -110,7 +110,7 @@ def test_statuses_come_in_the_documented_order(client: Odyssey) -> None:
     told = Statuses()
     with client.connect(on_status_change=told.note):
         pass
-    eventually(lambda: "disconnected" in told.names)  # disconnect() does not wait for ever
+    eventually(lambda: "disconnected" in told.names)  # disconnect() may return before that
     assert told.names == ["authenticating", "connecting", "connected", "disconnected"]
 
 
@@ -148,7 +148,7 @@ def test_the_status_can_be_asked_for_while_connecting(
 def test_what_needs_nothing_of_each_other_is_asked_for_at_the_same_time(
     client: Odyssey, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    both = threading.Barrier(2)  # each waits for the other
+    both = threading.Barrier(2)  # each call waits for the other
 
     def together(name: str) -> None:
         call = getattr(ServiceApi, name)
@@ -413,9 +413,9 @@ HANGS: Final = {
 def hanging(
     client: Odyssey, emulator: Emulator, fault: Fault, timeout_s: float, in_background: Background
 ) -> tuple[BaseException | None, bool]:
-    """Return the error of a connect, and whether it was still waiting when ``fault`` struck.
+    """Return the error of a connect, and whether the connect was still waiting when ``fault`` struck.
 
-    If not, the fault may have struck its goodbye, which then does not give the session back.
+    If it was not, the fault may have struck the goodbye, which then does not give the session back.
     """
     emulator.faults.add(fault)
     connecting = in_background(client.connect, timeout=timeout_s)
@@ -430,8 +430,8 @@ def test_a_connect_that_takes_too_long_says_where_and_gives_its_session_back(
     where: str, make_emulator: MakeEmulator, make_client: MakeClient, in_background: Background
 ) -> None:
     fault, doing = HANGS[where]
-    for timeout_s in (0.5, 1.0, 2.0, 4.0, 8.0, 16.0):  # until this machine gets there in time
-        emulator = make_emulator()  # another one each time: the goodbye of an earlier attempt may come late
+    for timeout_s in (0.5, 1.0, 2.0, 4.0, 8.0, 16.0):  # until this machine reaches the fault in time
+        emulator = make_emulator()  # a new one each time: the goodbye of an earlier attempt may come late
         client = make_client(emulator)
         error, was_there = hanging(client, emulator, fault, timeout_s, in_background)
         if was_there and str(error).endswith(doing):
@@ -456,12 +456,12 @@ def test_leaving_from_another_thread_ends_a_connect_and_gives_its_session_back(
     assert isinstance(error, OdysseyConnectionError)
     assert error.code == "disconnected"
     assert str(error) == "The client disconnected"
-    eventually(lambda: sessions_are_free(emulator.api_url, emulator.api_key))  # perhaps over another connection
+    eventually(lambda: sessions_are_free(emulator.api_url, emulator.api_key))  # the goodbye may come late
 
 
 @pytest.fixture
 def has_time_to_leave(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a close wait until the session is given back, which may take a busy machine longer than is promised."""
+    """Let a close wait longer until the session is given back: a busy machine may exceed the promised time."""
     for module in ("driver", "live_connection"):
         monkeypatch.setattr(f"odyssey_proto._live.{module}.LEAVE_S", 4.0)
 
@@ -631,7 +631,7 @@ def test_the_representations_show_no_secret(emulator: Emulator, client: Odyssey)
 
 
 @pytest.mark.parametrize("name", ["odyssey-session", "odyssey-callbacks", "odyssey-worker"])
-def test_a_system_without_another_thread_is_told_and_the_next_connect_works(
+def test_a_lack_of_threads_is_reported_and_the_next_connect_works(
     client: Odyssey, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     with monkeypatch.context() as patch:

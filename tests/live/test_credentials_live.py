@@ -50,7 +50,7 @@ def test_handlers_are_those_of_connect(keyless: Odyssey, credentials: ClientCred
         on_status_change=lambda status, _: told.append(status),
     )
     session.disconnect()
-    eventually(lambda: ConnectionStatus.DISCONNECTED in told)  # disconnect() does not wait for ever
+    eventually(lambda: ConnectionStatus.DISCONNECTED in told)  # disconnect() may return before that
     assert told == [
         ConnectionStatus.CONNECTING,
         ConnectionStatus.CONNECTED,
@@ -140,6 +140,6 @@ def test_what_is_no_credentials_is_a_type_error(wrong: Any, keyless: Odyssey) ->
         keyless.connect_with_credentials(wrong)
 
 
-def test_a_dict_is_not_taken_for_credentials_but_told_how(keyless: Odyssey) -> None:
+def test_a_dict_is_refused_as_credentials_and_the_error_says_how_to_convert_it(keyless: Odyssey) -> None:
     with pytest.raises(TypeError, match=r"ClientCredentials\.from_dict\(\)$"):
         keyless.connect_with_credentials({"session_token": "t"})  # type: ignore[arg-type]  # that is the point

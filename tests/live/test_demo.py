@@ -1,4 +1,4 @@
-"""How a demo begins and ends. `tests/measured` has its film."""
+"""The beginning and the end of a demo; `tests/measured` checks the whole film."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def test_every_reader_gets_all_events_in_order_until_the_session_ends(session: S
     session.disconnect()
     first, second = (list(reader) for reader in readers)
     assert first == second
-    video = (GapEvent, LinkQualityChanged, VideoPaused)  # of which a busy machine causes some
+    video = (GapEvent, LinkQualityChanged, VideoPaused)  # a busy machine causes some of these
     first = [event for event in first if not isinstance(event, video)]
     assert [type(event) for event in first] == [StreamStarted, InteractAcknowledged, StreamEnded, StatusChanged]
     assert isinstance(first[0], StreamStarted)
@@ -64,7 +64,7 @@ def test_a_reader_can_go_on_after_a_timeout(session: Session) -> None:
 def test_waiting_for_a_kind_of_event_returns_the_next_one(session: Session, in_background: Background) -> None:
     events = session.events()
     waiting = in_background(lambda: session.wait_for(StreamEnded, timeout=PATIENCE_S))
-    eventually(lambda: len(session._driver.events._readers) == 2)  # it waits
+    eventually(lambda: len(session._driver.events._readers) == 2)  # the call waits
     session.start_stream("A cat")
     session.end_stream()
     assert waiting.result(PATIENCE_S) is next(event for event in events if isinstance(event, StreamEnded))
@@ -83,7 +83,7 @@ def test_what_is_no_kind_of_event_cannot_be_waited_for(kind: object, session: Se
         session.wait_for(kind)  # type: ignore[type-var]  # that is the point
 
 
-def test_the_events_of_a_lost_connection_tell_of_the_gap(emulator: Emulator, session: Session) -> None:
+def test_the_events_of_a_lost_connection_include_the_gap(emulator: Emulator, session: Session) -> None:
     session.start_stream("A cat")
     frames = session.frames(timeout=SOON_S)
     before = next(frames)
@@ -93,7 +93,7 @@ def test_the_events_of_a_lost_connection_tell_of_the_gap(emulator: Emulator, ses
         session.interact("Night")
     told: list[Event] = []
     is_back = False
-    while not is_back or not isinstance(told[-1], GapEvent):  # a busy machine may make one before
+    while not is_back or not isinstance(told[-1], GapEvent):  # a busy machine may make another gap before
         told.append(next(reader))
         is_back |= isinstance(told[-1], StatusChanged) and told[-1].status is ConnectionStatus.CONNECTED
     gap = told[-1]

@@ -21,7 +21,7 @@ frames = first_frames(session)
 """
 
 FRESH: Final = ("it falls off its end", "an exception in the loop")
-"""Endings of a Python that has loaded everything itself. The others end a forked one, which costs a third."""
+"""Endings that are tested in a newly started Python; the others, in a forked one, which costs a third."""
 ENDINGS: Final[dict[str, tuple[str, int, str]]] = {
     "it falls off its end": ("", 0, ""),
     "sys.exit": ("sys.exit(3)", 3, ""),
@@ -56,7 +56,7 @@ def test_a_script_that_does_not_close_ends_at_once_and_gives_its_session_back(en
 
 
 def test_a_python_that_starts_no_thread_at_its_end_gives_every_session_back() -> None:
-    """As Python 3.12.0 and 3.12.1 do; several sessions, because some goodbyes are sent in time anyway."""
+    """Python 3.12.0 and 3.12.1 start none. Several sessions, because some goodbyes are sent in time anyway."""
     keys = [f"ody_{number}" for number in range(6)]
     code = f"""
 import atexit
@@ -135,7 +135,7 @@ except OdysseyError as error:
         assert process.stderr == ""
 
 
-def test_the_death_of_the_service_is_told_as_reconnecting_and_does_not_hold_up_the_exit() -> None:
+def test_the_death_of_the_service_is_reported_as_reconnecting_and_does_not_delay_the_exit() -> None:
     code = """
 say("streaming")
 while session.status == "connected":

@@ -104,7 +104,7 @@ told = [time.monotonic() - began_at < 15]
 @pytest.mark.parametrize(
     "which", ["client", "Odyssey('ody_child', api_url=sys.argv[1])"], ids=["inherited", "new"]
 )
-def test_a_forked_child_connects_anew(which: str) -> None:
+def test_a_forked_child_can_open_its_own_session(which: str) -> None:
     code = f"""
 own = {which}
 with own.connect() as session:

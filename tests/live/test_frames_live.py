@@ -67,7 +67,7 @@ def test_frames_that_are_asked_for_later_start_later(session: Session) -> None:
 
 
 @pytest.mark.full_size
-def test_a_frame_tells_when_it_came_and_shows_its_picture(session: Session) -> None:
+def test_a_frame_has_its_time_of_arrival_and_its_picture(session: Session) -> None:
     session.start_stream("A cat", portrait=False)
     first, second = take(session.frames(timeout=SOON_S), 2)
     assert (first.width, first.height) == (1280, 704)
@@ -260,7 +260,7 @@ def test_leaving_the_loop_lets_go_of_the_queue(session: Session) -> None:
         assert frame.index >= 0
         break
     del frames
-    eventually(lambda: gc.collect() >= 0 and queue() is None)  # the decoder may just be handing out a frame
+    eventually(lambda: gc.collect() >= 0 and queue() is None)  # the decoder may be handing out a frame
 
 
 @pytest.mark.full_size
@@ -318,7 +318,7 @@ def test_a_picture_in_a_slow_encoder_does_not_come_in_the_next_stream(
             session.end_stream()
 
 
-def test_frames_are_counted_anew_in_each_stream(session: Session) -> None:
+def test_frames_are_counted_from_0_in_each_stream(session: Session) -> None:
     for _ in range(2):
         frames = session.frames("error", 64, timeout=SOON_S)
         session.start_stream("A cat", portrait=False)

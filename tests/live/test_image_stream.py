@@ -98,7 +98,7 @@ class TestThePicture:
     def test_comes_from_a_file_that_is_as_large_as_may_be_and_sent_unchanged(
         self, session: Session, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # The emulator is in the same process, and on a busy machine both have enough to do with 25 MB.
+        # The emulator shares this process, and on a busy machine 25 MB may delay its signs of life.
         monkeypatch.setattr("odyssey_proto.core.signs_of_life.MISSING_AFTER_S", PATIENCE_S)
         raw = encoded(red_and_blue(1280, 704))
         full = raw + bytes(MAX_ENCODED_BYTES - len(raw))
@@ -152,7 +152,7 @@ class TestWhatIsRefused:
             session.start_stream("A cat", image_path=os.devnull)
         assert caught[0].filename == __file__
 
-    def test_without_a_connection_that_is_what_is_told(self) -> None:
+    def test_a_missing_connection_is_reported_before_a_missing_image(self) -> None:
         with Odyssey("ody_key") as client, pytest.raises(OdysseyStreamError) as caught:
             client.start_stream("A cat", image="no/such/file.jpg")
         assert caught.value.code == "not_connected"

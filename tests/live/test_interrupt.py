@@ -42,7 +42,7 @@ def test_an_interrupt_that_nobody_catches_ends_the_script_with_one_traceback(whe
             assert process.said() == ["waiting"]
             eventually(lambda: have_struck(emulator, faults))
             process.signal(signal.SIGINT)
-            # 1 if another thread is just importing or compiling something: Python then forgets the interrupt.
+            # 1 if another thread is importing or compiling at that moment: Python then forgets the interrupt.
             assert process.ended() in (-signal.SIGINT, 1)
             assert process.stderr.count("Traceback") == 1
             assert process.stderr.splitlines()[-1] == "KeyboardInterrupt"

@@ -40,9 +40,9 @@ if TYPE_CHECKING:
 
 KEY: Final = "ody_test"
 CONNECTS_FOR_S: Final = 5.0
-"""The timeout of a connect that hangs. A busy machine gets to each step of it in this time."""
+"""The timeout of a connect that hangs. All but very busy machines reach each of its steps in this time."""
 GOES_ON: Final = ("asking for the regions", "pinging", "queueing")
-"""The steps of a connect that a client leaves by itself after 1 or 2 s. It is then held at the next one."""
+"""The steps of a connect that a client leaves by itself after 1 or 2 s. `hold` then holds it at a later one."""
 
 
 @attrs.frozen
@@ -254,7 +254,7 @@ def test_a_service_killed_while_a_session_rejoins_is_looked_for_again(
     assert isinstance(count, int)
 
 
-def test_a_service_that_starts_anew_does_not_know_the_session_and_that_ends_it(
+def test_a_session_ends_if_a_restarted_service_does_not_know_it(
     tmp_path: Path, clients: list[Odyssey], in_background: Background
 ) -> None:
     arguments = ["emulator", "--data-dir", str(tmp_path), "--size", "512x64", "--no-record"]

@@ -25,7 +25,7 @@ OUTAGES_S: Final = (3.0, 15.0, 25.0)
 """How long the link is down, in s; the service keeps a session for 40 s. A busy machine adds a second or two, so
 the first is far shorter than `SILENCE_LIMIT_S`."""
 BACK_WITHIN_S: Final = 12.0
-"""Far longer than rejoining takes, including the backoff of TCP by then."""
+"""Far longer than rejoining takes, including the backoff that TCP has reached by then."""
 CLOSES_WITHIN_S: Final = 20.0
 """`tests/measured` measures the promised 2 s; here, only a hang fails."""
 FRAME_S: Final = 0.05
@@ -40,7 +40,7 @@ class Outage:
     next_frame_at: float
     statuses: list[str]
     told: dict[str, float]
-    """The event `GapEvent`."""
+    """The data of the `GapEvent`."""
     missed: int
     """Number of painted frames that never arrived, by the stamps."""
 
@@ -68,10 +68,10 @@ def suffer(watched: Watched, network: Network, seconds: float) -> Outage:
     eventually(is_back, within=60)
     watched.watch_for(40)
     watched.event_after(known, "GapEvent")
-    # A busy machine may make shorter gaps besides.
+    # A busy machine may make other gaps, which are shorter.
     told = max(watched.events_of("GapEvent")[known:], key=operator.itemgetter("seconds"))
-    # Not by the time: a busy script may read its last frames of before when the link is back. Frames that it was
-    # too slow for have arrived: they have an index.
+    # The gap is found by the numbers, not by the times: a busy script may read the last frames from before the
+    # outage only when the link is back. Frames that the script was too slow for have an index: they arrived.
     missed, first = max(
         (
             ((after.number or 0) - (earlier.number or 0) - (after.index - earlier.index), after)
@@ -117,11 +117,11 @@ def test_a_link_that_is_back_soon_goes_on_and_otherwise_the_handlers_see_that_it
 ) -> None:
     if outage.told["seconds"] < SILENCE_LIMIT_S:
         assert outage.statuses == []
-    elif outage.seconds >= SILENCE_LIMIT_S:  # otherwise, a busy machine has made it longer
+    elif outage.seconds >= SILENCE_LIMIT_S:  # otherwise, a busy machine has made the outage longer
         assert outage.statuses == ["reconnecting", "connected"]
 
 
-def test_the_gap_is_told_with_its_length(outage: Outage) -> None:
+def test_the_gap_is_reported_with_its_length(outage: Outage) -> None:
     assert outage.seconds - 1 < outage.told["seconds"] < outage.seconds + BACK_WITHIN_S
     # A busy machine does not paint every frame in time.
     assert 0 < outage.missed <= outage.told["frames_missed"] + 5

@@ -116,7 +116,7 @@ def whole_session(client: Odyssey, emulator: Emulator, tmp_path: Path) -> list[s
     return secrets
 
 
-def test_debug_tells_what_is_sent_and_received_and_no_secret(
+def test_debug_logs_what_is_sent_and_received_without_secrets(
     make_emulator: MakeEmulator, make_client: MakeClient, logged: list[str], issued: list[str], tmp_path: Path
 ) -> None:
     emulator = make_emulator(ice_servers=[TURN], record=True)

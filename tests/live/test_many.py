@@ -35,7 +35,7 @@ class Row:
     sessions: list[Session] = attrs.field(factory=list)
 
     def each(self, call: Callable[[Any], Any], over: list[Any]) -> list[Any]:
-        """Call a function for all of them at once, each on a separate thread, and return the results."""
+        """Call a function for all items of ``over`` at once, each on a separate thread, and return the results."""
         with concurrent.futures.ThreadPoolExecutor(MANY, thread_name_prefix="caller") as executor:
             return list(executor.map(call, over, timeout=2 * PATIENCE_S))
 

@@ -1,4 +1,4 @@
-"""What the network layer shows of a client: the same calls and messages that the emulator sees."""
+"""The network layer shows the calls and messages of a client exactly as the emulator sees them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Worlds of a user are streamed, recorded, broadcast and simulated, and may fail, by all parts together."""
+"""A user's own worlds in all parts together: streamed, recorded, broadcast and simulated; and they may fail."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SMALL: dict[str, Any] = {"size": (512, 288), "fps": 10}
 JOB_S = 4 * PATIENCE_S
-"""The time for a job: a new process films it, at low priority."""
+"""The time limit of a job, which a new process films at low priority."""
 
 
 def shows(frames: Iterator[VideoFrame], level: int) -> bool:
@@ -111,7 +111,7 @@ def test_a_clip_is_streamed_recorded_broadcast_and_simulated(
 
 
 class Late(Levels):
-    """A world whose second picture never comes, as long as the test lasts."""
+    """A world whose second picture comes only when the test sets `goes_on`, at its end."""
 
     goes_on = threading.Event()
 

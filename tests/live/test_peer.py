@@ -111,7 +111,7 @@ class TestAnswer:
         assert "a=end-of-candidates" in answer
         assert "a=recvonly" in answer
 
-    def test_all_but_frames_is_told_on_the_loops_thread(
+    def test_everything_but_frames_is_reported_on_the_loops_thread(
         self, peer: Peer, streamer: Streamer, heard: Heard
     ) -> None:
         connect(peer, streamer, heard)
@@ -162,7 +162,7 @@ class TestAnswer:
         assert max(counts) < 20
         assert heard.kinds().count("track") == 1
 
-    def test_a_message_size_that_the_offer_tells_counts(self, peer: Peer, streamer: Streamer) -> None:
+    def test_a_message_size_that_the_offer_states_is_the_limit(self, peer: Peer, streamer: Streamer) -> None:
         assert peer.max_message_size == 16 * 1024
         offer = re.sub(r"max-message-size:\d+", "max-message-size:4711", streamer.offer)
         peer.answer(offer).result(GENEROUS)
@@ -310,7 +310,7 @@ class TestMalformedOffers:
         with pytest.raises(MalformedMessageError):
             peer.answer(offer).result(GENEROUS)
 
-    def test_what_it_lacks_is_told(self, peer: Peer, make_streamer: Callable[..., Streamer]) -> None:
+    def test_the_error_says_what_an_offer_lacks(self, peer: Peer, make_streamer: Callable[..., Streamer]) -> None:
         with pytest.raises(MalformedMessageError, match="has no video"):
             peer.answer(make_streamer(tracks=(AudioStreamTrack,)).offer).result(GENEROUS)
         with pytest.raises(MalformedMessageError, match="has no data channel"):
@@ -335,7 +335,7 @@ class TestMalformedOffers:
         peer.close().result(GENEROUS)
 
     @pytest.mark.parametrize(("codec", "offered"), [("h264", "VP8"), ("vp8", "H264")])
-    def test_a_codec_that_is_not_offered_is_told(
+    def test_a_codec_that_is_not_offered_is_reported(
         self, loop: BackgroundLoop, heard: Heard, streamer: Streamer, codec: Any, offered: str
     ) -> None:
         other = {"VP8": "H264", "H264": "VP8"}[offered]
@@ -345,7 +345,9 @@ class TestMalformedOffers:
         assert caught.value.code == "no_common_codec"
         peer.close().result(GENEROUS)
 
-    def test_video_that_cannot_be_decoded_is_told_apart(self, peer: Peer, streamer: Streamer) -> None:
+    def test_video_that_cannot_be_decoded_is_not_reported_as_malformed(
+        self, peer: Peer, streamer: Streamer
+    ) -> None:
         with pytest.raises(OdysseyConnectionError) as caught:
             peer.answer(streamer.offer.replace("VP8", "XP8").replace("H264", "X264")).result(GENEROUS)
         assert caught.value.code == "no_common_codec"
@@ -373,7 +375,7 @@ class TestCandidates:
         heard.wait("open")
 
     @pytest.mark.parametrize(("mid", "index"), [("0", None), (None, 0), (None, None)])
-    def test_their_section_may_be_told_in_every_way(
+    def test_their_section_may_be_given_by_name_or_by_index_or_not_at_all(
         self, peer: Peer, streamer: Streamer, heard: Heard, mid: str | None, index: int | None
     ) -> None:
         offer, found = without_candidates(streamer.offer)
@@ -394,7 +396,7 @@ class TestCandidates:
         streamer.accept(without_candidates(answer)[0])
         heard.wait("open")
 
-    def test_once_all_have_come_to_nothing_no_path_is_told(
+    def test_once_all_have_failed_the_lack_of_a_path_is_reported(
         self, peer: Peer, streamer: Streamer, heard: Heard
     ) -> None:
         offer, _ = without_candidates(streamer.offer)
@@ -531,7 +533,7 @@ class TestMessages:
         close_first.set()
         heard.wait("channel closed", "clientToStreamer")
 
-    def test_a_channel_that_the_streamer_closes_is_told_while_video_goes_on(
+    def test_a_channel_that_the_streamer_closes_is_reported_while_video_goes_on(
         self, peer: Peer, streamer: Streamer, heard: Heard
     ) -> None:
         connect(peer, streamer, heard)
@@ -575,7 +577,7 @@ class TestMessages:
 
 
 class TestLoss:
-    def test_a_streamer_that_closes_is_told_once(self, peer: Peer, streamer: Streamer, heard: Heard) -> None:
+    def test_a_streamer_that_closes_is_reported_once(self, peer: Peer, streamer: Streamer, heard: Heard) -> None:
         connect(peer, streamer, heard)
         streamer.close()
         heard.wait("lost", "peer_closed")
@@ -583,16 +585,16 @@ class TestLoss:
         assert heard.kinds().count("lost") == 1
         assert "channel closed" not in heard.kinds()
 
-    def test_video_that_the_streamer_ends_is_told(self, peer: Peer, streamer: Streamer, heard: Heard) -> None:
+    def test_video_that_the_streamer_ends_is_reported(self, peer: Peer, streamer: Streamer, heard: Heard) -> None:
         connect(peer, streamer, heard)
         heard.wait_for_frames(1)
         streamer.run(streamer.pc.getSenders()[0].stop())
         heard.wait("lost", "video_ended")
 
-    def test_a_streamer_that_falls_silent_is_told(
+    def test_a_streamer_that_falls_silent_is_reported(
         self, peer: Peer, streamer: Streamer, heard: Heard, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 0.1)  # 30 s until aioice gives up are long for a test
+        monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 0.1)  # otherwise, aioice gives up only after 30 s
         connect(peer, streamer, heard)
         heard.wait("state", "connected")
         streamer.loop.call_soon(_fall_silent, streamer.pc)
@@ -625,11 +627,11 @@ class TestLoss:
     def test_a_sign_of_life_measures_the_path_if_the_first_check_is_answered(
         self, loop: BackgroundLoop, peer: Peer, streamer: Streamer, heard: Heard, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 1000)  # its checks go the same way
+        monkeypatch.setattr(aioice.ice, "CONSENT_INTERVAL", 1000)  # aioice's own checks use `send_stun`, too
         connect(peer, streamer, heard)
         heard.wait("state", "connected")
         measured: list[float] = []
-        while not measured:  # on a busy machine, the answer may take longer than it counts for
+        while not measured:  # on a busy machine, the answer may come too late to count
             assert loop.run(liveness.answers(peer.peer_connection, measured.append), GENEROUS)
         assert 0 < measured[0] < 0.5
         ((_, pair),) = liveness._pairs(cast("Any", peer.peer_connection))
@@ -660,21 +662,21 @@ class TestLoss:
         monkeypatch.delattr(aioice.ice.Connection, "build_request")
         assert loop.run(liveness.answers(peer.peer_connection), GENEROUS)
 
-    def test_encryption_that_does_not_match_the_offer_is_told(
+    def test_encryption_that_does_not_match_the_offer_is_reported(
         self, peer: Peer, streamer: Streamer, heard: Heard
     ) -> None:
         forged = re.sub(r"(a=fingerprint:\S+) \S\S", r"\1 00", streamer.offer)
         streamer.accept(peer.answer(forged).result(GENEROUS))
         heard.wait("lost", "dtls_failed")
 
-    def test_a_path_that_is_not_found_is_told_with_what_was_tried(
+    def test_the_lack_of_a_path_is_reported_with_what_was_tried(
         self, peer: Peer, streamer: Streamer, heard: Heard, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(path_search, "_PATH_DEADLINE_S", 0.1)
         server = IceServer(urls="turn:no.such.name.invalid", username="user", credential="secret-4711")
         peer.prepare([server])
-        eventually(lambda: peer.notes)  # the name has been looked up, which may take longer than the search
-        peer.answer(streamer.offer, [server]).result(GENEROUS)  # the streamer never hears of it
+        eventually(lambda: peer.notes)  # the name is looked up, which may take longer than the search
+        peer.answer(streamer.offer, [server]).result(GENEROUS)  # the streamer never gets the answer
         _, _, error = heard.wait("lost", "ice_failed")
         assert str(error) == (
             "No network path to the streamer was found (host candidates were tried); "
@@ -695,7 +697,7 @@ class TestLoss:
         loop.run(peer._watch_path(), GENEROUS)
         assert "lost" not in heard.kinds()
 
-    def test_nothing_is_told_after_the_close(self, peer: Peer, streamer: Streamer, heard: Heard) -> None:
+    def test_nothing_is_reported_after_the_close(self, peer: Peer, streamer: Streamer, heard: Heard) -> None:
         connect(peer, streamer, heard)
         peer.close().result(GENEROUS)
         told, frames = list(heard.events), len(heard.frames)
@@ -716,7 +718,7 @@ class SilentTurn(asyncio.DatagramProtocol):
 
     def __init__(self) -> None:
         self.allocations: set[bytes] = set()
-        """The transactions: a request is sent again if the answer takes half a second."""
+        """The transaction ids: a request is sent again, with its id, if the answer takes half a second."""
         self.given_back = threading.Event()
 
     @classmethod
@@ -763,8 +765,8 @@ class Remains:
 
     def assert_none(self) -> None:
         assert self.loop.run(self._tasks(), GENEROUS) == []
-        # A lookup of a name cannot be interrupted, nor an encoder: their threads end later than all else.
-        # Something may also have ended that an earlier test left behind.
+        # Neither the lookup of a name nor an encoder can be interrupted: their threads end later than all else.
+        # Leftovers of an earlier test may also have ended meanwhile.
         assert_gone(lambda: self._count() - self.before)
 
 
@@ -836,7 +838,7 @@ class TestClose:
             self, peer: Peer, make_streamer: Callable[..., Streamer], heard: Heard
         ) -> None:
             streamer = make_streamer()
-            peer.answer(streamer.offer).result(GENEROUS)  # the streamer never hears of it
+            peer.answer(streamer.offer).result(GENEROUS)  # the streamer never gets the answer
             heard.wait("state", "connecting")
             peer.close().result(GENEROUS)
             streamer.close()
@@ -893,7 +895,7 @@ class TestClose:
             urls = [server.url for server in servers]
             given = [IceServer(urls=urls, username="user", credential="secret")]
             assert " typ relay" in peer.answer(streamer.offer, given).result(GENEROUS)
-            peer.close(timeout=0.1).result(GENEROUS)  # aiortc alone: 40 s for each
+            peer.close(timeout=0.1).result(GENEROUS)  # stock aiortc takes 40 s for each
             assert [len(server.allocations) for server in servers] == [1, 1]
             for server in servers:
                 streamer.loop.call_soon(server.transport.close)

@@ -1,4 +1,4 @@
-"""A link that is prepared beside another: what is asked for ahead, what is used later, and what is given back."""
+"""A link that is prepared beside another: requests in advance, the use of the answers, the return of a relay."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Beside:
 
     link: Link
     calls: list[str]
-    """Those that the emulator has answered since the link was made."""
+    """The calls that the emulator has answered since the link was made."""
     posted: list[inputs.Input]
     """The reports of the link."""
 
@@ -116,7 +116,7 @@ def test_all_but_the_handshake_is_done_ahead_and_nothing_twice(
     take(connection.frames(timeout=PATIENCE_S), 3)
     beside.open()
     assert set(beside.calls[len(AHEAD[kind]) :]) <= {HANDSHAKE[kind]}
-    take(connection.frames(timeout=PATIENCE_S), 3)  # a second connection stands beside the first
+    take(connection.frames(timeout=PATIENCE_S), 3)  # the second connection has not ended the first
     assert connection._driver.link() is before
 
 
@@ -172,7 +172,7 @@ def test_a_relay_that_was_allocated_ahead_is_given_back(
         link: Any = next_link(session, [])
         link.prepare(soon())
         coturn.wait_for("ALLOCATE processed, success")
-        eventually(lambda: link._peer._path.servers._relays, within=PATIENCE_S)  # this side knows of it, too
+        eventually(lambda: link._peer._path.servers._relays, within=PATIENCE_S)  # this side knows the relay, too
         getattr(link, end)()
         assert "success" in coturn.wait_for("REFRESH processed")
         session.disconnect()
@@ -188,7 +188,7 @@ def test_a_path_that_dies_is_replaced_whatever_a_second_connection_does_to_the_f
             take(session.frames(timeout=PATIENCE_S), 5)
             emulator.faults.add(Fault(step="media", action="kill_peer"))
             gaps = (event for event in session.events(timeout=PATIENCE_S) if isinstance(event, GapEvent))
-            next(gap for gap in gaps if gap.seconds > SILENCE_LIMIT_S - 1)  # a busy machine may have others before
+            next(gap for gap in gaps if gap.seconds > SILENCE_LIMIT_S - 1)  # a busy machine adds shorter ones
             take(session.frames(timeout=PATIENCE_S), 5)
             return session.stats().reconnects, [session.status.value]
 

@@ -92,11 +92,11 @@ def test_leaving_while_it_rejoins_ends_it_and_gives_the_session_back(
     watching = in_background(lambda: sum(1 for _ in frames))
     emulator.faults.clear()
     session.disconnect()
-    watching.result(SOON_S)  # more frames may have come: it may have rejoined just before it was left
+    watching.result(SOON_S)  # more frames may have come: the session may have rejoined just before
     error = held.exception(SOON_S)
     assert error is None or isinstance(error, OdysseyStreamError)
     assert session.status is ConnectionStatus.DISCONNECTED
-    eventually(lambda: sessions_are_free(emulator.api_url, emulator.api_key))  # leaving waits a second, no longer
+    eventually(lambda: sessions_are_free(emulator.api_url, emulator.api_key))  # leaving waits for a second at most
 
 
 def test_leaving_a_service_that_is_gone_does_not_take_long(

@@ -29,14 +29,15 @@ if TYPE_CHECKING:
 SOON_S: Final = 10.0
 FRAME_MS: Final = 50
 UNEVEN_MS: Final = 1
-"""The rounding to whole ms."""
+"""The error of rounding to whole ms."""
 MOST_UNEVEN: Final = 3
-"""How many steps of a file may be uneven: frames that catch up after one that a busy machine held up, such as the
-first, are placed by their arrival (`odyssey_proto._video.media_clock`)."""
+"""How many steps of a file may be uneven: if a busy machine holds up a frame, such as the first, the frames that
+catch up are placed by their arrival (`odyssey_proto._video.media_clock`)."""
 LATE_MS: Final = 500
-"""How much later than usual a busy emulator may paint a picture. Its time is when it was due, its stamp is not."""
+"""How much later than usual a busy emulator may paint a picture. Its stamp has the time of painting; its time in
+the file is when it was due."""
 MOST_LATE: Final = 2
-"""How many pictures of a file may be later than that: after each, those that were due meanwhile are left out."""
+"""How many pictures of a file may be later than that: after each, those due in the meantime are left out."""
 
 
 @pytest.fixture
@@ -52,9 +53,9 @@ def read(path: Path) -> list[tuple[int, Stamp]]:
 
 
 def assert_real_time(found: list[tuple[int, Stamp]], *, whole: bool = True, even: bool = True) -> None:
-    """The times in a file are those of the pictures: of one stream, over one connection.
+    """Assert that the times in a file are those of its pictures, all from one stream over one connection.
 
-    Without ``even``, any number of steps may be uneven.
+    Without ``whole``, the first may have any time. Without ``even``, any number of steps may be uneven.
     """
     if whole:
         assert found[0][0] == 0
@@ -127,12 +128,12 @@ def test_a_lost_connection_is_a_gap_in_it(emulator: Emulator, session: Session, 
         while next(frames).index < before.index + 20:
             pass
     session.disconnect()
-    # A busy machine may have made pauses that were not ordered, too.
+    # Apart from the loss that this test causes, a busy machine may have caused other gaps.
     gaps_ms = [1000 * event.seconds for event in events if isinstance(event, GapEvent)]
     found = read(path)
     steps = [later[0] - earlier[0] for earlier, later in itertools.pairwise(found)]
     assert gaps_ms
-    # Those are as long in the file as they were at the sender; only the ordered one is as long as here.
+    # Those are as long in the file as they were at the sender; only that of the loss is as long as its event says.
     off_ms = [min(abs(step - gap_ms) for gap_ms in gaps_ms) for step in steps]
     jump = off_ms.index(min(off_ms))
     assert off_ms[jump] <= UNEVEN_MS
@@ -212,7 +213,7 @@ def test_several_at_once_and_a_slow_iterator_do_not_disturb_each_other(
     assert [number for number in longer if shorter[0] <= number <= shorter[-1]] == shorter
 
 
-def test_a_place_that_cannot_be_written_is_told_at_once_and_harms_nothing(
+def test_a_path_that_cannot_be_written_is_reported_at_once_and_harms_nothing(
     session: Session, tmp_path: Path
 ) -> None:
     session.start_stream("A cat", portrait=False)
@@ -221,7 +222,7 @@ def test_a_place_that_cannot_be_written_is_told_at_once_and_harms_nothing(
     assert next(session.frames(timeout=SOON_S))
 
 
-def test_a_disk_that_is_full_is_told_at_the_end_and_harms_nothing(session: Session) -> None:
+def test_a_full_disk_is_reported_at_the_end_and_harms_nothing(session: Session) -> None:
     session.start_stream("A cat", portrait=False)
     recording = session.record("/dev/full")
     eventually(lambda: not recording.is_recording)

@@ -90,7 +90,7 @@ def test_answers_are_the_documented_types(client: Odyssey) -> None:
     assert client.cancel_simulation("j-1").priority == "normal"
 
 
-def test_a_cancellation_that_tells_little_is_enough(client: Odyssey, server: HttpServer) -> None:
+def test_a_cancellation_may_be_answered_with_only_id_and_status(client: Odyssey, server: HttpServer) -> None:
     server.routes["DELETE /simulation-jobs/j-1"] = json_answer({"job_id": "j-1", "status": "cancelled"})
     assert client.cancel_simulation("j-1").status == "cancelled"
 
@@ -151,7 +151,9 @@ def test_too_many_requests_are_repeated_when_the_service_says_when(
     CALLS[route][0](client)
 
 
-def test_a_wait_that_is_longer_than_the_call_may_take_is_told_at_once(client: Odyssey, server: HttpServer) -> None:
+def test_a_wait_that_is_longer_than_the_call_may_take_is_reported_at_once(
+    client: Odyssey, server: HttpServer
+) -> None:
     route = "GET /recordings/s-1"
     server.routes[route] = [answer(status="429 Slow", Retry_After="30"), json_answer(RECORDING)]
     with pytest.raises(OdysseyConnectionError) as caught:
@@ -161,7 +163,7 @@ def test_a_wait_that_is_longer_than_the_call_may_take_is_told_at_once(client: Od
 
 
 @pytest.mark.parametrize("headers", [{}, {"Retry_After": "3600"}, {"Retry_After": "soon"}])
-def test_too_many_requests_are_told_when_it_does_not_or_when_that_is_long(
+def test_too_many_requests_are_reported_if_the_wait_is_unknown_or_long(
     client: Odyssey, server: HttpServer, headers: dict[str, str]
 ) -> None:
     route = "GET /recordings/s-1"
@@ -369,7 +371,7 @@ def test_sixteen_threads_make_all_calls_at_once_with_one_token(client: Odyssey, 
 
     def all_of_them(number: int) -> list[tuple[str, Any]]:
         together.wait(30)
-        names = [*RAW][number % len(RAW) :] + [*RAW][: number % len(RAW)]  # each begins with another
+        names = [*RAW][number % len(RAW) :] + [*RAW][: number % len(RAW)]  # the threads begin with different calls
         return [(name, RAW[name][0](client.with_raw_response).parsed) for name in names]
 
     with ThreadPoolExecutor(16) as executor:

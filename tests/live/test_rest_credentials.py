@@ -1,4 +1,4 @@
-"""Credentials that cannot be created: their session is given back, for every reason."""
+"""Credentials that cannot be created: their session is given back, whatever the reason."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_session_without_a_token_is_free_at_once(fault: dict[str, Any], emulat
 
 
 def test_a_session_whose_token_takes_too_long_is_free_at_once(emulator: Emulator) -> None:
-    # Long enough for the calls before, also on a busy machine.
+    # Long enough for the earlier calls, even on a busy machine.
     error = refused_credentials(emulator, Fault(step=TOKEN, action="hang"), timeout=5)
     assert type(error) is OdysseyConnectionTimeoutError
     assert sessions_are_free(emulator.api_url, emulator.api_key)
@@ -84,14 +84,14 @@ def test_a_session_that_was_lost_is_given_back_before_the_next_is_requested(make
     with Odyssey(emulator.api_key, api_url=emulator.api_url, advanced=NO_QUEUE, reconnect=False) as client:
         session = client.connect()
         emulator.faults.add(Fault(step="stream start", action="drop"))
-        emulator.faults.add(Fault(step=TOKEN, action="delay", seconds=0.5))  # that of the goodbye
+        emulator.faults.add(Fault(step=TOKEN, action="delay", seconds=0.5))  # the goodbye needs a token
         with pytest.raises(OdysseyStreamError):
             session.start_stream("A cat")
         assert session.has_ended
         assert client.create_client_credentials().session_id
 
 
-def test_a_session_that_cannot_be_given_back_is_told_in_the_log_and_changes_no_error(
+def test_a_session_that_cannot_be_returned_is_logged_and_changes_no_error(
     server: HttpServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     server.routes[TOKEN] = answer(status="500 Oops")

@@ -57,7 +57,7 @@ def test_a_simulation_as_documented(client: Odyssey) -> None:
     again = client.get_simulate_status(job.job_id)
     streams = [[(stream.stream_id, stream.script_index) for stream in seen.streams] for seen in (status, again)]
     assert streams[0] == streams[1]
-    # The addresses of the files are signed anew for each answer.
+    # Each answer has newly signed addresses of the files.
     assert attrs.evolve(status, streams=[]) == attrs.evolve(again, streams=[])
     assert [stream.script_index for stream in status.streams] == [0]
     result = client.list_simulations(limit=10)
@@ -70,7 +70,7 @@ def test_a_batch_gives_a_stream_for_each_script(client: Odyssey) -> None:
 
 
 def test_many_jobs_are_awaited_together(emulator: Emulator, client: Odyssey) -> None:
-    emulator.faults.load({"step": "job", "action": "hold", "after": 3, "times": 2})  # they wait until cancelled
+    emulator.faults.load({"step": "job", "action": "hold", "after": 3, "times": 2})  # two wait until cancelled
     made = [client.simulate(script=SHORT[:1]).job_id for _ in range(5)]
     told: list[str] = []
     for job_id in made[3:]:

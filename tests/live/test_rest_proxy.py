@@ -1,7 +1,7 @@
 """The client behind a proxy: a real one, in a separate process, that requires a password.
 
 Loopback names are never reached through a proxy. 0.0.0.0 also leads to this machine but is not one of them, so
-the emulator counts as remote without a network.
+the emulator counts as remote, and no network is needed.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def behind(proxy: str, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A process whose environment names the proxy, with its password."""
+    """The host and port of the proxy, which the environment names, with its password."""
     for name in ("NO_PROXY", "no_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
@@ -87,7 +87,7 @@ def test_calls_over_tls_go_through_it_as_they_are(
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
-def test_a_proxy_that_lets_nobody_through_is_told_as_one(
+def test_a_proxy_that_refuses_the_password_is_reported_without_it(
     behind: str, scheme: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
@@ -103,7 +103,7 @@ def test_this_machine_is_reached_without_it(
     behind: str, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("HTTP_PROXY", "http_proxy"):
-        monkeypatch.setenv(name, f"http://{behind}")  # it would be refused there
+        monkeypatch.setenv(name, f"http://{behind}")  # without the password, which the proxy would refuse
     with Odyssey(emulator.api_key, api_url=emulator.api_url.replace("127.0.0.1", "localhost")) as client:
         assert client.list_stream_recordings().recordings == []
 

@@ -28,7 +28,7 @@ def _nothing_is_left() -> Iterator[None]:
 
 @pytest.fixture
 def _the_last_events_have_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A client that is closed waits until its events are sent."""
+    """Let the closing of a client wait until its events are sent."""
     monkeypatch.setattr("odyssey_proto._rest.telemetry._LAST_EVENTS_S", PATIENCE_S)
 
 
@@ -47,7 +47,7 @@ def events(server: HttpServer) -> list[dict[str, Any]]:
     return [event for request in server.received(ROUTE) for event in request.json()["events"]]
 
 
-def test_nothing_is_told_unless_the_user_asks() -> None:
+def test_nothing_is_reported_unless_the_user_asks_for_it() -> None:
     with HttpServer({ROUTE: answer()}) as server:
         refused(server)
         refused(server, enable_telemetry=False)
@@ -55,7 +55,7 @@ def test_nothing_is_told_unless_the_user_asks() -> None:
 
 
 @pytest.mark.usefixtures("_the_last_events_have_time")
-def test_a_failure_is_told_in_its_kind_without_the_key() -> None:
+def test_a_failure_is_reported_by_its_kind_without_the_key() -> None:
     with HttpServer({ROUTE: answer(status="202 Accepted")}) as server:
         error = refused(server, enable_telemetry=True)
         eventually(lambda: len(events(server)) > 1)
@@ -69,12 +69,12 @@ def test_a_failure_is_told_in_its_kind_without_the_key() -> None:
 
 
 @pytest.mark.usefixtures("_the_last_events_have_time")
-def test_a_session_is_told_from_its_beginning_to_its_end() -> None:
+def test_a_session_is_reported_from_its_beginning_to_its_end() -> None:
     told: list[dict[str, Any]] = []
     with Emulator() as emulator, HttpServer() as server:
         client = Odyssey(emulator.api_key, api_url=emulator.api_url, enable_telemetry=True)
-        client._account.api.report = lambda request, deadline: told.extend(  # type: ignore[method-assign]  # the emulator
-            # answers and keeps nothing
+        client._account.api.report = lambda request, deadline: told.extend(  # type: ignore[method-assign]
+            # The emulator accepts the events, and keeps none.
             {"event": str(event.event), "session_id": event.session_id}
             for event in request.events
         )
@@ -92,7 +92,7 @@ def test_a_session_is_told_from_its_beginning_to_its_end() -> None:
 
 
 @pytest.mark.usefixtures("_the_last_events_have_time")
-def test_a_session_that_its_user_left_by_itself_is_told_before_the_next() -> None:
+def test_the_end_of_a_session_is_reported_before_the_next_one_begins() -> None:
     told: list[tuple[str, str | None]] = []
     with (
         Emulator() as emulator,

@@ -128,7 +128,7 @@ def test_a_queue_of_a_second_and_a_half_asks_at_its_end(
 ) -> None:
     emulator = make_emulator(streamers=0)
     client = make_client(emulator, queue_timeout_s=1.5)
-    for _ in range(5):  # if the first two answers take half a second, on a busy machine, there is no third request
+    for _ in range(5):  # if the first two answers take half a second on a busy machine, there is no third request
         emulator.faults.clear()
         emulator.faults.add(Fault(step="POST /sessions/request", action="answer", status=503, times=3))
         with pytest.raises(OdysseyConnectionTimeoutError, match=r"Timed out waiting for a streamer after 1\.5 s"):

@@ -136,7 +136,7 @@ def _has_frame(frames: Iterator[VideoFrame]) -> bool:
 # --- handlers
 
 
-def test_handlers_are_told_of_frames_and_of_the_end(broadcast: Broadcaster) -> None:
+def test_handlers_are_called_for_frames_and_at_the_end(broadcast: Broadcaster) -> None:
     seen: list[VideoFrame] = []
     over = threading.Event()
     spectator = spectate(broadcast.info, seen.append, over.set)
@@ -229,12 +229,12 @@ def test_frames_end_with_the_broadcast(broadcast: Broadcaster, in_background: Ba
         assert list(spectator.frames()) == []
 
 
-def test_leaving_tells_the_server(emulator: Emulator, info: BroadcastInfo) -> None:
+def test_leaving_notifies_the_server(emulator: Emulator, info: BroadcastInfo) -> None:
     spectator = spectate(info)
     assert watched_by(emulator) == 1
     assert spectator.is_connected
     spectator.disconnect()
-    eventually(lambda: watched_by(emulator) == 0)  # leaving waits half a second for the answer, no longer
+    eventually(lambda: watched_by(emulator) == 0)  # leaving waits for the answer for half a second at most
     assert not spectator.is_connected
     assert spectator.peer_connection is None
 
@@ -300,7 +300,7 @@ def test_closing_the_client_ends_connecting_at_once(
         client.close()
         with pytest.raises(OdysseyConnectionError) as told:
             watching.result(PATIENCE_S)
-    assert told.value.code == "closed"  # and not the code of its own deadlines
+    assert told.value.code == "closed"  # and not the code of a timeout
 
 
 def test_a_client_that_is_closed_watches_nothing(
@@ -358,7 +358,7 @@ def test_ctrl_c_ends_watching(emulator: Emulator, info: BroadcastInfo) -> None:
     eventually(lambda: watched_by(emulator) == 0)
 
 
-def test_a_network_that_goes_away_is_told_and_holds_nothing_up(nothing_left: None) -> None:
+def test_a_network_that_goes_away_is_reported_and_holds_nothing_up(nothing_left: None) -> None:
     with emulator_process() as (process, url), broadcasting(url) as broadcaster:
         lost, left = spectate(broadcaster.info), spectate(broadcaster.info)
         frames = lost.frames()
@@ -403,7 +403,7 @@ print("goes on", flush=True)
 # --- failures
 
 
-def test_a_wrong_token_is_told_as_documented(info: BroadcastInfo) -> None:
+def test_a_wrong_token_is_reported_as_documented(info: BroadcastInfo) -> None:
     with pytest.raises(SpectatorTokenError) as told:
         connect_to_stream(info.webrtc_url, "wrong-token-of-someone")
     assert isinstance(told.value, ValueError)
@@ -411,7 +411,7 @@ def test_a_wrong_token_is_told_as_documented(info: BroadcastInfo) -> None:
     assert told.value.status == 401
 
 
-def test_a_stream_that_is_not_there_is_told_as_documented(broadcast: Broadcaster) -> None:
+def test_a_stream_that_does_not_exist_is_reported_as_documented(broadcast: Broadcaster) -> None:
     with pytest.raises(ConnectionError, match="No such stream") as told:
         connect_to_stream(broadcast.info.webrtc_url + "-other", broadcast.info.spectator_token)
     assert isinstance(told.value, OdysseyConnectionError)
@@ -421,14 +421,14 @@ def test_a_stream_that_is_not_there_is_told_as_documented(broadcast: Broadcaster
         spectate(broadcast.info)
 
 
-def test_a_server_that_cannot_be_reached_is_told_as_documented(nothing_left: None) -> None:
+def test_a_server_that_cannot_be_reached_is_reported_as_documented(nothing_left: None) -> None:
     with pytest.raises(ConnectionError) as told:
         connect_to_stream("http://127.0.0.1:1/live", "token")
     assert isinstance(told.value, OdysseyConnectionError)
     assert told.value.code == "refused"
 
 
-def test_an_answer_that_leads_nowhere_is_told_in_time(nothing_left: None, info: BroadcastInfo) -> None:
+def test_an_answer_that_leads_nowhere_is_reported_in_time(nothing_left: None, info: BroadcastInfo) -> None:
     def admit(connection: Any, request: Any) -> None:
         offer = request.body.decode()
         # It answers as a peer would, but its address is dead: nothing listens on the discard port.
@@ -460,14 +460,14 @@ GOODBYE = "DELETE /live/{stream_id}/whep/{resource}"
     ],
     ids=lambda fault: f"{fault.action} {fault.status}",
 )
-def test_an_admission_that_fails_is_told_and_the_next_one_works(
+def test_an_admission_that_fails_is_reported_and_the_next_one_works(
     emulator: Emulator, info: BroadcastInfo, fault: Fault
 ) -> None:
     emulator.faults.add(fault)
     with pytest.raises(OdysseyConnectionError) as told:
         connect_to_stream(info.webrtc_url, info.spectator_token, timeout=3)
     assert told.value.code
-    emulator.faults.clear()  # a busy machine may not have got there in time
+    emulator.faults.clear()  # a busy machine may not have reached the fault in time
     with spectate(info) as spectator:
         next(spectator.frames(timeout=PATIENCE_S))
 

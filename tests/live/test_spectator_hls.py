@@ -56,7 +56,7 @@ def test_frames_come_at_their_pace_although_segments_come_at_once(client: Odysse
         frames = spectator.frames("error", queue_size=1000, timeout=PATIENCE_S)
         seen = [next(frames) for _ in range(30)]
     shown_ms = seen[-1].timestamp_ms - seen[0].timestamp_ms
-    # A busy machine holds some up. If all came at once, the first half would be as late as that half is long.
+    # A busy machine holds some up. If all came at once, the median delay would be half of `shown_ms`.
     late_ms = sorted(frame.received_at * 1000 - frame.timestamp_ms for frame in seen)
     assert late_ms[len(late_ms) // 2] - late_ms[0] < 0.2 * shown_ms
 
@@ -90,7 +90,7 @@ def test_a_wrong_token_is_no_reason_for_hls(client: Odyssey, broadcast: Broadcas
         client.watch(attrs.evolve(broadcast.info, spectator_token="wrong-token"))
 
 
-def test_without_hls_the_reason_is_told(client: Odyssey, info: BroadcastInfo) -> None:
+def test_without_hls_the_error_of_webrtc_is_reported(client: Odyssey, info: BroadcastInfo) -> None:
     with pytest.raises(OdysseyConnectionError) as told:
         client.watch(attrs.evolve(info, hls_url=None))
     assert told.value.code == "refused"
@@ -122,8 +122,10 @@ PLAYLISTS = {
 
 
 @pytest.mark.parametrize("playlist", PLAYLISTS)
-def test_a_playlist_that_is_none_is_told(emulator: Emulator, make_client: MakeClient, playlist: str) -> None:
-    client = make_client(emulator, ice_servers=[])  # asking a host that is not there takes half of the time
+def test_an_unusable_playlist_fails_the_watch_with_the_error_of_webrtc(
+    emulator: Emulator, make_client: MakeClient, playlist: str
+) -> None:
+    client = make_client(emulator, ice_servers=[])  # asking a host that is not there would take half of the time
     with HttpServer({"GET /live.m3u8": PLAYLISTS[playlist], "GET /video": answer(b"\0" * 5000)}) as server:
         # The error states why WebRTC failed; the error of HLS is in the log.
         with pytest.raises(OdysseyConnectionError) as told:
@@ -138,7 +140,7 @@ def test_a_playlist_that_does_not_come_is_given_up(client: Odyssey) -> None:
         client.watch(BroadcastInfo(NOWHERE, "token", f"{server.url}/live.m3u8"), timeout=1)
 
 
-def test_a_server_that_breaks_in_the_middle_is_told(
+def test_a_server_that_fails_in_the_middle_is_reported(
     emulator: Emulator, make_client: MakeClient, broadcast: Broadcaster
 ) -> None:
     """A stream whose playlist is refused after a while."""
@@ -147,7 +149,7 @@ def test_a_server_that_breaks_in_the_middle_is_told(
     first = requests.get(hls_url, timeout=PATIENCE_S).text
     name = next(line for line in first.splitlines() if line.endswith(".ts"))
     segment = requests.get(hls_url.replace("index.m3u8", name), timeout=PATIENCE_S).content
-    # Each has something new: without that, a busy machine takes the stream for lost before it is refused.
+    # Each has a new segment: otherwise, a busy machine takes the stream for lost before the playlist is refused.
     playlists = [
         f"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-MEDIA-SEQUENCE:{number}\n#EXTINF:1,\n{number}.ts\n".encode()
         for number in range(4)

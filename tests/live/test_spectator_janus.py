@@ -111,7 +111,7 @@ class Rig:
         self.webrtc_url = f"http://127.0.0.1:{port}/live/stream"
 
     def call(self) -> list[str]:
-        """Wait for the next call to the WHEP server."""
+        """Wait for the WHEP server's next report: the method and path of a call, or, at the start, its port."""
         while not (line := self._node.line()).startswith('["'):
             pass
         return list(json.loads(line))
@@ -160,7 +160,7 @@ def test_it_is_watched_from_offer_to_goodbye(nothing_left: None, tmp_path: Path,
     assert numbers == sorted(set(numbers))
 
 
-def test_what_it_refuses_is_told(nothing_left: None, tmp_path: Path) -> None:
+def test_a_refusal_by_janus_is_reported(nothing_left: None, tmp_path: Path) -> None:
     with rig(tmp_path, "h264") as servers:
         with pytest.raises(SpectatorTokenError):
             connect_to_stream(servers.webrtc_url, "another-token")

@@ -201,7 +201,7 @@ def test_events_of_the_end_can_be_waited_for(quick: Odyssey, broadcast: Broadcas
     with quick.watch(broadcast.info) as spectator:
         events = spectator.events(timeout=PATIENCE_S)
         broadcast.end()
-        # Until then, a busy machine may have paused the video, or have lost quality.
+        # Before the end, a busy machine may pause the video or lower the quality of the link.
         besides = (GapEvent, LinkQualityChanged, VideoPaused)
         ends = [type(event).__name__ for event in events if not isinstance(event, besides)]
         assert ends == ["StreamEnded", "StatusChanged"]

@@ -34,7 +34,7 @@ def counts(stats: SessionStats) -> tuple[Any, ...]:
     return tuple(getattr(stats, name) for name in GROWING)
 
 
-def test_before_a_stream_there_is_nothing_to_tell(session: Session) -> None:
+def test_before_a_stream_there_is_nothing_to_report(session: Session) -> None:
     stats = session.stats()
     assert stats.age_s > 0
     assert (stats.frames_received, stats.packets_received, stats.bitrate_bps, stats.reconnects) == (0, 0, 0, 0)

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 SOON_S: Final = 10.0
 """Far longer than an answer takes, and shorter than the default timeouts."""
 LATE_S: Final = 3.0
-"""How late an answer comes, in s: far later than a busy machine notices a timeout of 0.1 s."""
+"""How late an answer comes, in s: far later than even a busy machine notices a timeout of 0.1 s."""
 
 
 def scene(frame: VideoFrame) -> NDArray[np.float32]:
@@ -92,7 +92,7 @@ def test_both_orientations_in_both_codecs(
     assert taken[0].data.shape == (size[1], size[0], 3)
     assert [number_of(frame) for frame in taken] == list(range(10))
     assert [frame.index for frame in taken] == list(range(10))
-    # 50 ms apart; a busy machine skips some pictures, and the one after a late first one is timed by its arrival.
+    # They are 50 ms apart, but a busy machine skips some; the one after a late first one is timed by its arrival.
     assert np.median(np.diff([frame.timestamp_ms for frame in taken])) >= 49
 
 

@@ -1,4 +1,4 @@
-"""Sessions through a real TURN server (coturn), with only relays allowed."""
+"""Sessions with a real TURN server (coturn), most of them with only relays allowed."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_the_name_of_a_server_is_looked_up(coturn: Coturn, make_relayed: Any) ->
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
-def test_a_wrong_credential_is_told_at_once(transport: str, coturn: Coturn, make_relayed: Any) -> None:
+def test_a_wrong_credential_is_reported_at_once(transport: str, coturn: Coturn, make_relayed: Any) -> None:
     server = coturn.server(transport, credential="mistyped-4711")
     with pytest.raises(OdysseyConnectionError) as caught:
         make_relayed(server)
@@ -89,7 +89,7 @@ def test_a_wrong_credential_does_not_stand_in_the_way_of_a_direct_path(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # The reason is logged with the answer to the offer, which otherwise waits half a second for it.
+    # The reason is logged with the answer to the offer, which usually waits only half a second for it.
     monkeypatch.setattr("odyssey_proto._net.webrtc.ice_servers._ANSWER_WITHIN_S", PATIENCE_S)
     emulator = make_emulator(ice_servers=[coturn.server(credential="mistyped-4711")])
     with make_client(emulator).connect(timeout=PATIENCE_S) as session:
@@ -98,7 +98,7 @@ def test_a_wrong_credential_does_not_stand_in_the_way_of_a_direct_path(
     assert "4711" not in caplog.text
 
 
-def test_a_certificate_that_is_not_trusted_is_told(
+def test_an_untrusted_certificate_of_a_turn_server_is_reported(
     coturn: Coturn, make_relayed: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("REQUESTS_CA_BUNDLE")
@@ -116,7 +116,7 @@ def test_servers_that_are_dead_leave_it_to_the_next(coturn: Coturn, make_relayed
 
 def test_a_spectator_without_a_relay_learns_why(monkeypatch: pytest.MonkeyPatch) -> None:
     assert whep_link._RELAYS_S > ice_servers._RELAY_WITHIN_S
-    # Half a second for the relays; the link itself waits as long as it takes.
+    # The relays have half a second; the link waits longer, even on a busy machine.
     monkeypatch.setattr("odyssey_proto._live.whep_link._GATHERING_S", 0.5)
     monkeypatch.setattr("odyssey_proto._live.whep_link._RELAYS_S", PATIENCE_S)
     monkeypatch.setattr("odyssey_proto._net.webrtc.ice_servers._RELAY_WITHIN_S", 0.5)
@@ -168,7 +168,7 @@ def test_closing_does_not_wait_for_a_server_that_has_died(
     session = make_relayed(coturn.server("udp", "tcp"), DEAD)
     watch(session)
     coturn.signal(signal.SIGSTOP)
-    in_background(session.disconnect).result(10)  # aiortc alone: 40 s and more
+    in_background(session.disconnect).result(10)  # stock aiortc takes 40 s and more
     assert session.has_ended
 
 

@@ -1,8 +1,8 @@
 """Every wrong argument of every public call: a typed error in one line, and nothing is sent.
 
 The calls and their parameters are found by introspection; `wrong_arguments` has the wrong values for each.
-They are made on a connected client and its session with a running stream, so that only the argument
-prevents sending. The emulator counts the requests that arrive.
+The calls are made on a connected client and its session with a running stream, so that only the
+argument prevents sending. The emulator counts the requests that arrive.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ NAMED_OTHERWISE = {
     "info": "what is wrong in it is named",
     "path": "the file is named",
 }
-OF_FILES = ("image_path", "path")  # a wrong type names no file
+OF_FILES = ("image_path", "path")  # but a TypeError, for which there is no file, names the parameter
 BY_ITSELF = ("keepalive", "media")  # steps that happen without a call
 
 
@@ -76,7 +76,7 @@ def public_calls() -> dict[str, list[str]]:
 
 
 def is_plain(cls: type) -> bool:
-    """Whether users do not call this class: an error, an enum, a string, a dict for type checkers, an event."""
+    """Return whether users do not call this class: an error, enum, string, dict for type checkers, or event."""
     return issubclass(cls, BaseException | enum.Enum | dict | str) or cls in (BroadcastInfo, *get_args(Event))
 
 
@@ -164,7 +164,7 @@ def rig() -> Iterator[Rig]:
     service.faults = heard
     with (
         service,
-        # It prepares no other link beside one that stands still on a busy machine: that takes calls.
+        # Without reconnecting, it prepares no second link if a busy machine stalls the first: that takes calls.
         Odyssey(service.api_key, api_url=service.api_url, reconnect=False) as client,
         client.connect() as session,
     ):
@@ -172,7 +172,7 @@ def rig() -> Iterator[Rig]:
         spectator = client.watch(session.wait_for_broadcast())
         heard.steps.clear()
         yield Rig(client, session, spectator, heard)
-        session.end_stream()  # everything sent before it has been received by now
+        session.end_stream()  # everything sent before this call has been received by now
         assert heard.steps == ["stream end"]
 
 
@@ -199,7 +199,7 @@ def test_what_fits_is_heard(rig: Rig) -> None:
     rig.session.interact("It runs")
     with pytest.raises(OdysseyError):
         rig.client.get_recording("unknown")
-    assert rig.heard.steps == ["stream update", "GET /recordings/{stream_id}"]  # the token is already there
+    assert rig.heard.steps == ["stream update", "GET /recordings/{stream_id}"]  # the client already has a token
     rig.heard.steps.clear()
 
 

@@ -1,4 +1,4 @@
-"""The address of the machine changes: what was connected from the old one is not used again."""
+"""The address of the machine changes: connections from the old address are not used again."""
 
 from __future__ import annotations
 

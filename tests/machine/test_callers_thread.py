@@ -1,4 +1,4 @@
-"""What a program passes to a call runs on the thread that calls: iterables, and callbacks with all they raise."""
+"""The iterables and callbacks that a program passes to a call run, and may raise, on the calling thread."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ def _no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def rest(tls: ssl.SSLContext) -> OdysseyError:
-    """Make a call that a server refuses if it gets there."""
+    """Return the error of a call: the server refuses the key if the call reaches it."""
     with (
         HttpServer({"POST /auth/token": answer(status="401 Unauthorized")}, tls=tls) as server,
         made_api(server) as api,
@@ -43,7 +43,7 @@ def rest(tls: ssl.SSLContext) -> OdysseyError:
 
 
 def signaling(tls: ssl.SSLContext) -> OdysseyError:
-    """Open a signaling connection that a server refuses if it gets there."""
+    """Return the error of opening signaling: the server refuses the token if the handshake reaches it."""
     with (
         SignalingServer(
             handshake=lambda connection, _: connection.send(answer(status="401 Unauthorized")), tls=tls
@@ -99,7 +99,9 @@ def test_a_folder_of_certificates_is_trusted_by_rest_and_signaling(
     assert isinstance(signaling(certificate.server), OdysseyAuthError)
 
 
-def test_a_folder_that_openssl_finds_nothing_in_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_folder_in_which_openssl_finds_nothing_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     certificate = self_signed(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))
     for error in (rest(certificate.server), signaling(certificate.server)):
@@ -120,7 +122,7 @@ def test_a_bundle_with_one_damaged_certificate_is_not_called_empty(
 def test_a_log_of_keys_that_cannot_be_written_is_left_out_with_one_warning(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """SSLKEYLOGFILE, which those set who read their own traffic; a container may lack the folder."""
+    """Users set SSLKEYLOGFILE to read their own traffic; a container may lack its folder."""
     certificate = self_signed(tmp_path)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate.path))
     monkeypatch.setenv("SSLKEYLOGFILE", "/nowhere/keys.log")

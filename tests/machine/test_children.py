@@ -1,6 +1,6 @@
-"""Children of multiprocessing and of the libraries made after it: billiard (of Celery), multiprocess (of pathos).
+"""Children of multiprocessing, and of the libraries derived from it: billiard (Celery), multiprocess (pathos).
 
-They skip what the interpreter does at its end, and each ends in its own way.
+They skip what the interpreter does at exit, and each library ends its children in its own way.
 """
 
 from __future__ import annotations
@@ -115,9 +115,9 @@ GOES_ON: Final = ("a process whose thread connects last", "a process whose strea
 
 
 def program(ends: Iterable[str]) -> str:
-    """Return a program with children that end in these ways, one after the other; it tells when each has ended.
+    """Return a program with children that end in these ways, one after the other; it prints when each has ended.
 
-    Each has a key of its own.
+    Each child has a key of its own.
     """
     code = "".join(f'key = "{key_of(end)}"\n{ENDS[end]}\nprint("over", flush=True)\n' for end in ends)
     return PROGRAM.format(body=textwrap.indent(code, "    "))
@@ -131,9 +131,9 @@ def key_of(end: str) -> str:
     ("library", "ends"),
     [
         ("multiprocessing", [*ENDS]),
-        # A child of this one ends while its threads still run.
+        # A child of billiard ends while its threads still run.
         ("billiard", [end for end in ENDS if end not in GOES_ON]),
-        # This one is the first one with another name, and another pickle.
+        # multiprocess is multiprocessing with another name and another pickle.
         ("multiprocess", ["a worker that has done its tasks", "a process that is terminated", *GOES_ON]),
     ],
     ids=["multiprocessing", "billiard", "multiprocess"],

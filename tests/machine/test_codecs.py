@@ -96,7 +96,7 @@ def make_streamer() -> Iterator[Callable[..., Streamer]]:
 
 
 def offering(offer: str, parameters: str) -> str:
-    """Return a stock offer with H.264 of these parameters, and no other codec."""
+    """Return a stock offer with these parameters for H.264, and no other codec that the client decodes."""
     offer = offer.replace(" VP8/", " AV1/")
     formats = re.compile(r"a=fmtp:(\d+) [^\r\n]*profile-level-id[^\r\n]*\r\n")
     return formats.sub(rf"a=fmtp:\1 {parameters}\r\n" if parameters else "", offer)
@@ -192,7 +192,7 @@ def test_a_broadcast_of_one_profile_is_watched_where_the_server_sends_only_what_
     try:
         offer = peer.offer(()).result(GENEROUS)
         (number,) = re.findall(rf"a=fmtp:(\d+) level-asymmetry-allowed=1;{parameters}\r\n", offer)
-        # A stock server that sends nothing else: to it, this one is the only H.264, and of the kind that it knows.
+        # A stock server finds no other codec in this offer, and takes the format for the one that it knows.
         only = re.sub(rf"a=rtpmap:(?!{number} )(\d+) (H264|VP8)/", r"a=rtpmap:\1 none/", offer)
         pc, answer = server.run(serve(to_stock(only)), GENEROUS)
         assert re.findall(r"a=rtpmap:(\d+) H264/90000", answer) == [number]

@@ -1,7 +1,7 @@
-"""Streams that name their colours, as NVENC, GStreamer and browsers send them: what is shown and recorded.
+"""Streams that declare their colour space, as NVENC, GStreamer and browsers send them: shown and recorded right.
 
-H.264 of eight colours is made by x264 with the matrix, range, primaries and transfer in its headers, decoded, and
-read as a user reads it.
+x264 encodes eight colours, with the matrix, range, primaries and transfer in the headers; the tests decode the
+stream and read the frames as a user does.
 """
 
 from __future__ import annotations
@@ -42,13 +42,13 @@ RED_AND_BLUE: Final = {"601": (0.299, 0.114), "709": (0.2126, 0.0722), "2020": (
 
 @attrs.frozen
 class Kind:
-    """What a stream says of its colours, by x264's names; and FFmpeg's numbers for it."""
+    """What a stream declares about its colours, by x264's names and by FFmpeg's numbers."""
 
     matrix: str
     is_full: bool = False
     says: str = ""
     numbers: tuple[int, int, int, int] = (6, 1, 2, 2)
-    """Matrix, range, primaries, transfer, as a recording must say them."""
+    """Matrix, range, primaries and transfer that a recording must declare."""
 
     def __str__(self) -> str:
         return f"{self.matrix}-{'full' if self.is_full else 'limited'}-{'says' if self.says else 'silent'}"
@@ -185,7 +185,7 @@ def test_a_recording_shows_what_the_stream_showed_and_says_of_which_kind_it_is(k
 def test_colours_that_change_in_a_recording_are_converted_to_those_of_its_beginning(
     first: Kind, later: Kind, tmp_path: Path
 ) -> None:
-    """A link of another codec, or another streamer, may say something else of its colours."""
+    """A link with another codec, or another streamer, may declare another colour space."""
     path = tmp_path / "video.mp4"
     shown = recorded(path, decoded(first), decoded(later, 50))
     assert [furthest(picture) <= CODED_TWICE + 1 for picture in shown] == [True] * 2

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 pytestmark = [pytest.mark.netns, pytest.mark.skipif(bool(missing()), reason=missing())]
 
-# Every step has far less time than a timeout that is shared out among the addresses would leave to the second.
+# Every step has 20 s: far less than the system takes to give up on an address that swallows packets.
 _SCRIPT: Final = f"""
 import json, socket, tempfile, time
 from pathlib import Path

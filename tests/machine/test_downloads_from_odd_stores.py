@@ -112,7 +112,7 @@ def test_an_error_that_is_no_login_page_is_not_asked_for_a_second_time(tmp_path:
 
 
 class Busy:
-    """Refuses a file until the time that it demanded has passed."""
+    """A reply that refuses a file until the time that it demanded has passed."""
 
     def __init__(self, store: Store, status: str, demanded_s: int) -> None:
         self._store = store
@@ -147,7 +147,7 @@ def test_a_store_that_says_when_in_the_middle_is_waited_for_too(tmp_path: Path) 
 
 
 @pytest.mark.parametrize(("demanded", "timeout"), [("61", None), ("20", 10.0)])
-def test_a_store_that_demands_too_much_is_told_at_once(
+def test_a_store_that_demands_too_long_a_wait_is_reported_at_once(
     tmp_path: Path, demanded: str, timeout: float | None
 ) -> None:
     with Store({"video": VIDEO}) as store:
@@ -191,7 +191,7 @@ def test_what_is_stored_packed_is_unpacked(tmp_path: Path, pack: Any, label: str
         assert download(store, tmp_path, *files) == files
 
 
-def test_a_packed_file_that_is_cut_begins_anew(tmp_path: Path) -> None:
+def test_a_compressed_file_that_is_cut_is_downloaded_from_the_start(tmp_path: Path) -> None:
     packed = gzip.compress(VIDEO, 1)
 
     def cut(connection: Connection, _: Request) -> None:
@@ -225,7 +225,7 @@ def test_events_that_fail_do_not_end_the_download_of_the_video(tmp_path: Path) -
         def slowly(connection: Connection, request: Request) -> None:
             while not store.received("GET /files/events"):
                 connection.pause(0.01)
-            connection.pause(0.3)  # for the failure to do what it does
+            connection.pause(0.3)  # the failure of the events has time to take effect
             store._file(connection, request)
 
         store.routes["GET /files/video"] = slowly

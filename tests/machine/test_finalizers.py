@@ -1,4 +1,4 @@
-"""Calls out of finalizers that run when the interpreter shuts down: no thread runs any more, and nothing hangs."""
+"""Calls from finalizers that run when the interpreter shuts down: no thread runs any more, and nothing hangs."""
 
 from __future__ import annotations
 

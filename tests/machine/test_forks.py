@@ -1,6 +1,6 @@
 """A program forks at any moment: while its other threads connect, convert a picture, record, or download.
 
-Only the thread that forks lives on in the child. What the others hold at that moment must be free there.
+Only the thread that forks lives on in the child. Any lock that the others hold at that moment must be free there.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def test_the_child_connects_the_client_that_another_thread_was_connecting(
     make_emulator: MakeEmulator, make_client: MakeClient, in_background: Background
 ) -> None:
     emulator = make_emulator(streamers=2)
-    make_client(emulator).connect()  # has the only session of the key
+    make_client(emulator).connect()  # takes the only session of the key
     client = make_client(emulator)
     waiting = in_background(client.connect, wait_for_slot=True, timeout=PATIENCE_S)
     eventually(lambda: client._session is not None)
@@ -56,7 +56,7 @@ def test_the_child_connects_the_client_that_another_thread_was_connecting(
     assert waiting.exception(PATIENCE_S) is not None
 
 
-def test_the_child_is_told_that_its_parent_has_the_session(
+def test_the_error_in_a_child_says_that_its_parent_has_the_session(
     make_emulator: MakeEmulator, make_client: MakeClient
 ) -> None:
     """A server loads the program before it forks its workers, and the program connects when it is loaded."""
@@ -112,7 +112,7 @@ def test_the_child_leaves_a_recording_whose_queue_another_thread_had(session: Se
 
 
 def test_a_file_that_was_not_downloaded_whole_is_not_kept_by_a_child(tmp_path: Path) -> None:
-    """The child has all open files of its parent, and so their locks."""
+    """The child inherits all open files of its parent, and so their locks."""
     part = PartFile(tmp_path / "cat.mp4", Deadline(PATIENCE_S, MonotonicClock()), lambda _: None)
     reading, writing = os.pipe()
     child = -1

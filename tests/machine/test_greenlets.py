@@ -53,7 +53,7 @@ SPAWN: Final = {
 }
 SESSIONS: Final = ("connect()", "watch()")
 ALL: Final = (*SESSIONS, "Emulator")
-"""Once for each library and for each way to replace: an emulator takes a while to load."""
+"""Tried once with each library and once with each way to patch, because an emulator takes a while to load."""
 REFUSAL: Final = (
     "greenlets {call} needs real threads and sockets, and {library} has replaced them ({replaced}): use a process "
     "that is not monkey-patched, such as a worker of gunicorn's class gthread; calls to the REST API work here"

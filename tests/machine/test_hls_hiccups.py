@@ -1,4 +1,4 @@
-"""HLS from servers with hiccups: one failure is no loss, and a refusal after frames is an end."""
+"""HLS from servers with hiccups: a single failure loses nothing, and a refusal after frames is an end."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def segment() -> bytes:
 
 @pytest.fixture
 def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have nothing given up before a busy machine has asked again."""
+    """Let the reader give nothing up before a busy machine has asked again."""
     for limit in ("_INSISTENCE", "_SEGMENTS_MISSED"):  # in target durations, which are 1 s
         monkeypatch.setattr(f"odyssey_proto._net.hls.{limit}", PATIENCE_S)
 
@@ -162,7 +162,7 @@ def test_one_quality_that_is_dead_does_not_end_the_others(segment: bytes, dead: 
     assert (len(watched.frames), watched.error) == (2 * FRAMES, None)
 
 
-def test_a_stream_of_which_every_quality_is_dead_is_told_with_the_reason() -> None:
+def test_a_stream_whose_qualities_are_all_dead_is_reported_with_the_reason() -> None:
     master = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\na.m3u8\n#EXT-X-STREAM-INF:BANDWIDTH=2\nb.m3u8\n"
     with pytest.raises(OdysseyConnectionError) as caught:
         Watched({"GET /live.m3u8": answer(master)})
@@ -183,7 +183,7 @@ def test_a_stream_without_any_of_its_segments_is_gone() -> None:
     assert caught.value.code == "stream_not_found"
 
 
-def test_a_page_in_place_of_the_playlist_is_told() -> None:
+def test_a_page_in_place_of_the_playlist_is_reported() -> None:
     with pytest.raises(MalformedMessageError, match="HTML or XML came in place") as caught:
         Watched({"GET /live.m3u8": answer(b"<!DOCTYPE html><html>Sign in</html>")})
     assert caught.value.code == "wrong_content"

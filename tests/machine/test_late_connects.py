@@ -1,4 +1,4 @@
-"""A program connects when it is too late to give the session back, or where Python allows no threads."""
+"""A program connects too late to give the session back, or in an interpreter that allows no threads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def attempt():
 
 
 def test_what_is_called_at_the_end_of_the_process_cannot_connect(emulator: Emulator) -> None:
-    """Python calls last what was registered first."""
+    """The action that was registered first is called last."""
     code = f"{TRY}\nfrom odyssey_proto._base import process_end\nprocess_end._actions.insert(0, attempt)"
     with script(code, emulator.api_url, fresh=True) as process:
         assert process.said() == ["shutting_down", "This process is ending: connect earlier"]

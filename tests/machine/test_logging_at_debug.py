@@ -1,4 +1,4 @@
-"""``logging.basicConfig(level=logging.DEBUG)``, as everyone does: the records of no logger hold a secret."""
+"""With ``logging.basicConfig(level=logging.DEBUG)``, no library logs a secret."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A streamer that pauses: its model is busy, its GPU is shared. The network is alive, and the link goes on."""
+"""A streamer that pauses, because its model is busy or its GPU is shared: the network is alive, the link stays."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ SLACK_MS: Final = 1000  # a busy machine paints pictures late
 def test_a_streamer_that_pauses_goes_on_over_the_same_link(
     pause_s: int, reconnect: bool, emulator: Emulator, make_client: MakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # On a busy machine, the link itself may be silent for some seconds; still less than the longest pause.
+    # On a busy machine, the link itself may be silent for some seconds; 4 s is still less than the longest pause.
     monkeypatch.setattr("odyssey_proto.core.silence._ALIVE_S", 4.0)
     client: Odyssey = make_client(emulator, reconnect=reconnect)
     with client.connect() as session:
@@ -51,8 +51,8 @@ def test_a_streamer_that_pauses_goes_on_over_the_same_link(
     assert longest > pause_s - 0.5
     assert 1 <= paused.seconds < longest
     assert stats.reconnects == 0
-    assert stats.gaps >= 1  # a machine that stands still for a second makes another
-    # By the frames that were least late, before the pause and after it.
+    assert stats.gaps >= 1  # a machine that stands still for a second makes another gap
+    # Compare the frames that were least late before the pause and after it.
     late_ms = [frame.received_at * 1000 - frame.timestamp_ms for frame in seen]
     after = waits.index(longest) + 1
     assert min(late_ms[after:]) == pytest.approx(min(late_ms[:after]), abs=SLACK_MS)

@@ -1,7 +1,7 @@
-"""PNG files that are valid, and whose texts and profiles are large, odd or damaged: the picture is taken.
+"""PNG files with good pixels, but with texts and profiles that are large, odd or damaged: the picture is taken.
 
-Programs that make pictures write whole workflows into them, and printers their profiles. Pillow alone refuses
-texts that unpack to more than 1 MiB.
+Image generators write whole workflows into their files, and files for print have large profiles. Pillow alone
+refuses texts that unpack to more than 1 MiB.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def packed_profile(content: bytes) -> bytes:
     return chunk(b"iCCP", b"printer\0\0" + content)
 
 
-# What keeps other decoders from the picture, so that it cannot pass unchanged.
+# Chunks that may keep other decoders from the picture, so that the file cannot pass unchanged.
 ODD: Final = {
     "zTXt of 1.3 MB": [chunk(b"zTXt", b"workflow\0\0" + PACKED_TEXT)],
     "iTXt of 1.3 MB, packed": [chunk(b"iTXt", b"parameters\0\x01\0\0\0" + PACKED_TEXT)],
@@ -87,7 +87,7 @@ ODD: Final = {
     "wrong checksum of a profile": [profile(PROFILE)[:-4] + b"\0\0\0\0"],
     "wrong checksum of gamma": [chunk(b"gAMA", b"\0\0\xb1\x8f")[:-4] + b"\0\0\0\0"],
 }
-# What does no harm.
+# Chunks that harm no decoder.
 HARMLESS: Final = {
     "nothing": [],
     "text": [chunk(b"tEXt", b"Author\0Me"), chunk(b"iTXt", b"Titel\0\0\0de\0\0K\xc3\xa4se")],
@@ -133,7 +133,7 @@ def test_one_that_everybody_reads_passes_unchanged(name: str) -> None:
 
 
 def test_a_large_profile_is_applied() -> None:
-    """One that swaps red and blue: what it says is seen."""
+    """The profile swaps red and blue, so that the picture shows whether it was applied."""
     swapped = bytearray(PROFILE)
     table = {PROFILE[at : at + 4]: at for at in range(132, 132 + 12 * int.from_bytes(PROFILE[128:132], "big"), 12)}
     red, blue = table[b"rXYZ"], table[b"bXYZ"]

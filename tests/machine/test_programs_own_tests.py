@@ -1,4 +1,4 @@
-"""The tests of a program that uses this library: what they put in place of HTTP is what its requests meet."""
+"""Tests of programs that use this library: the library's requests go to their stand-ins for HTTP."""
 
 from __future__ import annotations
 
@@ -114,7 +114,7 @@ class TestRequestsMock:
             ask()
 
 
-# --- vcrpy, as it is without any setting of ours
+# --- vcrpy, without any setting of ours
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ def test_a_guard_on_all_sockets_ends_a_connect(monkeypatch: pytest.MonkeyPatch) 
     gc.collect()
 
 
-# --- unittest.mock, and what only looks on
+# --- unittest.mock, and wrappers that only look on
 
 
 def test_a_mock_of_the_sessions_of_requests_is_met() -> None:

@@ -1,4 +1,4 @@
-"""Proxies that refuse, are dead, or are none: one error that names the proxy, for REST and signaling alike."""
+"""Proxies that refuse, are dead, or are not proxies: one error names them, for REST and signaling alike."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def behind(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
-    """Let a proxy be the only way."""
+    """Make a proxy the only way out."""
     monkeypatch.setenv("HTTP_PROXY", address)
     monkeypatch.setenv("HTTPS_PROXY", address)
     monkeypatch.setenv("http_proxy", address)
@@ -184,7 +184,7 @@ def test_a_password_is_sent_in_utf8(attempt: Attempt, monkeypatch: pytest.Monkey
         ('Digest realm="a", Basic realm="b"', "requires a user and a password, or refused"),
     ],
 )
-def test_a_proxy_that_wants_another_way_of_authentication_is_told_so(
+def test_the_error_names_the_authentication_that_the_proxy_asks_for(
     attempt: Attempt, challenge: str, named: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def script(connection: Connection) -> None:

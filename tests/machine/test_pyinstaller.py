@@ -1,4 +1,4 @@
-"""Programs packed by PyInstaller, which must find all that is loaded late, and the libraries under it.
+"""Programs packed by PyInstaller, which must find all modules that are loaded late, and shared libraries.
 
 PyInstaller is in an environment of its own: `make pyinstaller`.
 """
@@ -71,7 +71,7 @@ with Emulator() as emulator, Odyssey(emulator.api_key, api_url=emulator.api_url)
 
 @pytest.fixture
 def packed(tmp_path: Path) -> Callable[[str], str]:
-    """Pack a program, and return its path."""
+    """A function that packs a program and returns its path."""
 
     def pack(code: str) -> str:
         program = tmp_path / "program.py"

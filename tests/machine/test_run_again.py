@@ -49,7 +49,7 @@ def test_a_cell_that_replaces_can_be_run_again_and_again(emulator: Emulator) -> 
     close(notebook)
 
 
-def test_a_cell_that_does_not_is_told_how(emulator: Emulator) -> None:
+def test_without_replace_the_error_says_how_to_run_the_cell_again(emulator: Emulator) -> None:
     notebook: dict[str, object] = {}
     session = run_cell(emulator, notebook)
     first = notebook["client"]
@@ -121,7 +121,7 @@ def test_what_is_not_a_flag_is_refused_and_ends_nothing(client: Odyssey) -> None
 
 
 def test_a_session_that_nobody_has_any_more_is_waited_for(emulator: Emulator) -> None:
-    """The name is bound anew before the code connects: the old session is being given back at that moment."""
+    """The code drops its session and connects again while the old session is still being given back."""
     for _ in range(5):
         session = Odyssey(emulator.api_key, api_url=emulator.api_url).connect()
         assert session.is_connected

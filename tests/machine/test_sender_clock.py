@@ -1,4 +1,4 @@
-"""A streamer's clock is not to be relied on: encoders are restarted, cameras set again, counters begin anew."""
+"""A streamer's clock is unreliable: encoders restart, the clocks of cameras are set, and counters start over."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SLACK_MS = 3000
 def test_a_clock_that_is_set_back_or_ahead_moves_neither_frames_nor_recordings(
     by_s: float, session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    add, shift = rtcrtpsender.uint32_add, 0  # aiortc adds up the sender's timestamps with it
+    add, shift = rtcrtpsender.uint32_add, 0  # aiortc computes the sender's timestamps with it
 
     def add_shifted(first: int, second: int) -> int:
         return (add(first, second) + shift) % 2**32
@@ -39,7 +39,7 @@ def test_a_clock_that_is_set_back_or_ahead_moves_neither_frames_nor_recordings(
     lasted_ms = (time.monotonic() - seen[0].received_at) * 1000
     steps = [after.timestamp_ms - before.timestamp_ms for before, after in pairwise(seen)]
     assert min(steps) >= 0
-    # By the frames that were least late, before the change and after it.
+    # Compare the frames that were least late before the change and after it.
     late_ms = [frame.received_at * 1000 - frame.timestamp_ms for frame in seen]
     assert min(late_ms[20:]) == pytest.approx(min(late_ms[:20]), abs=SLACK_MS)
     with av.open(str(recording.path)) as file:

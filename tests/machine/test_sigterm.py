@@ -87,7 +87,7 @@ threading.Event().wait()
 
 
 def test_a_session_that_is_about_to_be_granted_is_given_back() -> None:
-    # A busy machine takes longer than the process usually has.
+    # A busy machine needs more time than the process usually has to give the session back.
     code = "from odyssey_proto._live import driver\ndriver.LEAVE_S = 6.0\nsay('ready')\nclient.connect()"
     with emulator_process() as (_, url):
         with script(code, url, close_on_sigterm=True) as process:
@@ -182,7 +182,7 @@ for _ in range(2):
     reason="needs Linux, root and unshare, for a namespace of processes",
 )
 def test_the_first_process_of_a_container_ends_too() -> None:
-    """The kernel ignores a signal for it that has no handler, also if it sends it to itself."""
+    """Without a handler, the kernel ignores a signal to this process, even one that it sends to itself."""
     code = f"{STREAM}import os\nsay(os.getpid())\nsession.wait()"
     with Emulator(record=False, size=(512, 64)) as emulator:
         command = script_arguments(code, emulator.api_url, close_on_sigterm=True)

@@ -31,7 +31,7 @@ def quarters(width: int, height: int) -> av.VideoFrame:
 
 
 def recorded(path: Path, *sizes: tuple[int, int]) -> list[NDArray[np.uint8]]:
-    """Record a picture of each size, 50 ms apart, and return those of the file."""
+    """Record a picture of each size, 50 ms apart, and return the pictures in the file."""
     hub = FrameHub()
     hub.begin()
     with LiveRecording(path, hub) as recording:

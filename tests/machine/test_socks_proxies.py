@@ -1,4 +1,4 @@
-"""SOCKS proxies: REST, downloads and signaling go through them, and what fails names the proxy."""
+"""SOCKS proxies: REST, downloads and signaling go through them, and errors name the proxy."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Programs without the usual terminal: streams that are closed, missing, or know only ASCII.
 
-A service may close them, a program with windows has none, and an image of Docker often has no locale.
+A service may close them, a program with a GUI has none, and a Docker image often has no locale.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ CLOSED: Final = {
 
 
 def closing(which: str, arguments: list[str]) -> list[str]:
-    """Return the command that runs another one without these streams."""
+    """Return a command that runs ``arguments`` without these streams."""
     return ["sh", "-c", f'exec "$@" {CLOSED[which]}', "sh", *arguments]
 
 

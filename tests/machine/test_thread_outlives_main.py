@@ -1,6 +1,6 @@
-"""The main thread ends, and another thread does the work: small services, and what runs behind a window.
+"""The main thread ends, and another thread does the work, as in small services and behind a GUI.
 
-From the end of the main thread on, Python loads no `concurrent.futures.thread` and takes no work for its threads.
+Once the main thread has ended, `concurrent.futures.thread` cannot be imported, and its executors accept no work.
 """
 
 from __future__ import annotations

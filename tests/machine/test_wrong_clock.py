@@ -1,4 +1,4 @@
-"""A machine whose clock is wrong by a quarter of an hour: credentials made this moment look expired, and work."""
+"""A machine whose clock is wrong by minutes or by a day: credentials may look expired at once, and still work."""
 
 from __future__ import annotations
 

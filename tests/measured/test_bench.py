@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-# Beside those that measure in earnest, because nothing depends on what is measured here.
+# In a group of their own, beside the tests that measure in earnest: no figure that is measured here matters.
 pytestmark = [pytest.mark.measures, pytest.mark.xdist_group("bench")]
 
 
@@ -109,7 +109,7 @@ def test_a_stamp_is_read_from_a_tape_that_was_decoded(tmp_path: Path) -> None:
     assert [number_of(frame.to_ndarray(format="gray")) for frame in frames] == [0, 1, 2]
 
 
-def test_a_log_tells_another_reader_when_a_picture_was_handed_over(tmp_path: Path) -> None:
+def test_another_reader_of_a_log_sees_when_a_picture_was_handed_over(tmp_path: Path) -> None:
     written = Log(tmp_path / "log", new=True)
     before = time.monotonic()
     written.note(7)
@@ -122,7 +122,7 @@ def test_waiting_for_a_thousand_jobs_takes_less_than_fifteen_lists_a_round() -> 
     assert 0 < max(by_round) < 15
 
 
-def test_a_name_that_is_none_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_benchmark_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["sprint"])
     assert ended.value.code == 2

@@ -1,6 +1,6 @@
 """The film, the pace and the output of the demo, compared with the pictures in its own file.
 
-On a busy machine the pictures of a demo come late, and not all of its last scene before its end.
+On a busy machine, the pictures of a demo come late, and some of its last scene come only after its end.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ SECONDS: Final = 10
 FRAME_MS: Final = 50
 
 FEWEST: Final = 60
-"""Number of frames that a slow, busy machine paints in that time. One that has nothing else to do paints 200."""
+"""Number of frames that a slow, busy machine paints in `SECONDS`; an idle machine paints 200."""
 
 
 @pytest.fixture(scope="module")
@@ -65,12 +65,12 @@ def test_frames_are_shown_at_the_distance_at_which_they_were_painted(film: Film)
     assert len(marks) == len(film.stamps)
     shown, painted = np.array(film.times_ms), np.array([mark.time_ms for mark in marks])
     assert np.abs(np.median(np.diff(shown) - np.diff(painted))) < FRAME_MS / 2
-    # A busy machine paints some pictures late, but not all of one half.
+    # A busy machine paints some pictures late, but not all of either half.
     first, second = (half.min() for half in np.array_split(painted - shown, 2))
     assert second == pytest.approx(first, abs=FRAME_MS)
 
 
-def test_stamps_in_the_file_tell_the_losses_that_the_summary_tells(film: Film) -> None:
+def test_stamps_in_the_file_show_the_losses_that_the_summary_reports(film: Film) -> None:
     numbers = [mark.frame_number for mark in film.stamps if mark is not None]
     assert all(earlier < later for earlier, later in itertools.pairwise(numbers))
     assert film.summary["unstamped"] == 0
@@ -87,7 +87,7 @@ def test_latencies_are_plausible_and_in_order(film: Film) -> None:
 
 def test_every_interaction_changes_the_picture(film: Film) -> None:
     changes = map(difference, film.pictures, film.pictures[1:])
-    # The camera changes less in half a second. A busy machine shows fewer pictures in that time.
+    # The camera changes less in half a second, which may be the distance between two pictures on a busy machine.
     later = [bisect.bisect(film.times_ms, time_ms + 500) - 1 for time_ms in film.times_ms]
     usual = statistics.median(
         difference(film.pictures[one], film.pictures[other]) for one, other in enumerate(later) if other > one

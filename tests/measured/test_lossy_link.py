@@ -39,7 +39,7 @@ FRAMES: Final = 60
 
 @attrs.define
 class Findings:
-    """The results of the session of one codec."""
+    """The results of a session with one codec."""
 
     watched: Watched
     gaps: dict[str, dict[str, Any]] = attrs.field(factory=dict)
@@ -85,7 +85,7 @@ def test_it_is_no_reason_to_rejoin(findings: Findings) -> None:
 
 
 @pytest.mark.parametrize("name", BLACKOUTS)
-def test_a_short_blackout_is_told_as_a_gap_of_its_length(name: str, findings: Findings) -> None:
+def test_a_short_blackout_is_reported_as_a_gap_of_its_length(name: str, findings: Findings) -> None:
     seconds, _ = BLACKOUTS[name]
     assert seconds - 0.2 < findings.gaps[name]["seconds"] < SILENCE_LIMIT_S
 

@@ -1,7 +1,7 @@
 """The time that an interrupt, a close, and the end of a script take, also without a network.
 
 `tests/live` and `tests/faults` test that each of them works at every step. These tests measure
-the promised time, with the machine to themselves.
+the promised time, in the second phase of `make test`, with few others beside them.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""140 sessions in two processes: each then holds as many resources as after its first 20."""
+"""140 sessions in two processes: at the end, each process holds as many resources as after its first 20."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.measures
 
 CYCLES: Final = 60
-"""Number of sessions of each process."""
+"""Number of sessions of each process before its last sample."""
 WARM: Final = 20
 GROWTH_MB: Final = 10.0
 SAMPLE: Final = 10
@@ -41,8 +41,8 @@ for number in range({CYCLES + SAMPLE}):
     if number in range({WARM}, {WARM + SAMPLE}) or number >= {CYCLES}:
         say(left())
 """
-    # The emulator is in a separate process, so that its memory does not count. Its pictures are small, and what
-    # 40 of them take is still three times the limit.
+    # The emulator is in a separate process, so that its memory does not count. Its pictures are small, but a leak
+    # of one in each of 40 sessions is still three times the limit.
     with ExitStack() as running:
         _, url = running.enter_context(emulator_process(concurrent_sessions=2, size=(512, 512)))
         for process in [running.enter_context(script(code, url, fresh=True)) for _ in range(2)]:

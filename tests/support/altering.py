@@ -1,6 +1,7 @@
-"""A proxy in front of an emulator that changes some answers: a service that differs from the protocol.
+"""A proxy in front of an emulator that changes some answers, like a service that deviates from the protocol.
 
-It passes REST calls on. Signaling, spectators and files go to the emulator, whose addresses are in the answers.
+It forwards REST calls only. Signaling, spectators and files go directly to the emulator, whose addresses are in
+the answers.
 """
 
 from __future__ import annotations
@@ -19,20 +20,21 @@ if TYPE_CHECKING:
 __all__ = ["AlteringProxy", "Change"]
 
 Change: TypeAlias = Callable[[Any], object]
-"""Changes the data of an answer in place; its result is ignored."""
+"""Changes the data of a request or an answer in place; its result is ignored."""
 
 _LIMIT_S = 60
 
 
 class AlteringProxy:
-    """Serves on this machine while it is in a ``with``.
+    """The proxy, which serves on this machine during the ``with``.
 
     Args:
         api_url: the emulator.
-        changes: the changes, by call and status, such as ``GET /regions 200``; the path is without ids.
-        statuses: other statuses, by call and status.
+        changes: the changes to answers, by call and status, such as ``GET /regions 200``; only the first segment
+            of the path counts.
+        statuses: replacements for statuses, by call and original status.
         requests_changes: the changes to the JSON of requests, by call.
-        headers: headers that replace those of all answers.
+        headers: headers of all answers; they override the emulator's ``Access-Control-`` headers.
     """
 
     def __init__(
@@ -57,7 +59,7 @@ class AlteringProxy:
             def do_GET(self) -> None:
                 proxy._pass_on(self)
 
-            do_POST = do_GET  # noqa: N815  # the base class names them so
+            do_POST = do_GET  # noqa: N815  # the base class defines these names
             do_DELETE = do_GET  # noqa: N815
             do_OPTIONS = do_GET  # noqa: N815
 

@@ -22,7 +22,7 @@ LONG = 30.0
 
 REGION_LIMITS: Final = ("service_api.LISTING_TIMEOUT_S", "regions._PING_TIMEOUT_S")
 HELPFUL_LIMITS: Final = (*REGION_LIMITS, "service_api._CONFIG_TIMEOUT_S")
-"""The limits of the calls that only help, and give up by themselves."""
+"""The time limits of the auxiliary calls, which give up by themselves."""
 
 
 def until(seconds: float | None = LONG) -> Deadline:
@@ -32,14 +32,14 @@ def until(seconds: float | None = LONG) -> Deadline:
 def give_time(
     monkeypatch: pytest.MonkeyPatch, seconds: float = LONG, limits: Sequence[str] = HELPFUL_LIMITS
 ) -> None:
-    """Give the calls that only help enough time, also on a busy machine."""
+    """Give the auxiliary calls enough time, even on a busy machine."""
     for limit in limits:
         monkeypatch.setattr(f"odyssey_proto._net.{limit}", seconds)
 
 
 @contextlib.contextmanager
 def made_api(server: HttpServer, *, clock: Clock | None = None, api_key: str = KEY) -> Iterator[ServiceApi]:
-    """The calls of a client of ``server``."""
+    """Yield a `ServiceApi` whose service is ``server``."""
     config = ClientConfig(api_key=api_key, api_url=server.url)
     with contextlib.closing(ServiceApi(config, clock or MonotonicClock())) as made:
         yield made

@@ -1,4 +1,4 @@
-"""Compressed zeros, which unpack to far more than their size, made without compressing all of them."""
+"""Compressed zeros, which unpack to far more than their size; only one MiB of them is really compressed."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ GZIP: Final = zlib.MAX_WBITS | 16
 def zeros(mebibytes: int, form: int = ZLIB) -> bytes:
     """Return ``mebibytes`` MiB of zeros in the form of `ZLIB` or `GZIP`."""
     packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    one = packer.compress(bytes(MIB)) + packer.flush(zlib.Z_FULL_FLUSH)  # it refers to nothing before it
+    one = packer.compress(bytes(MIB)) + packer.flush(zlib.Z_FULL_FLUSH)  # refers to no earlier data
     content = one * mebibytes + zlib.compress(b"", wbits=-zlib.MAX_WBITS)
     adler, crc = 1, 0
     for _ in range(mebibytes):

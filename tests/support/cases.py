@@ -18,7 +18,7 @@ __all__ = ["every", "run_all"]
 
 
 def run_all(check: Callable[[Any], object], cases: Iterable[tuple[str, Any]]) -> None:
-    """Call ``check`` for each of ``cases``, which have names; if some fail, raise all their errors together."""
+    """Call ``check`` for each of ``cases``, pairs of a name and a case; if any fail, raise all errors together."""
     count, failed = 0, list[tuple[str, BaseException]]()
     for name, case in cases:
         count += 1
@@ -36,9 +36,9 @@ def run_all(check: Callable[[Any], object], cases: Iterable[tuple[str, Any]]) ->
 def every(
     argument: str, cases: Iterable[str] | Callable[[], Iterable[str]]
 ) -> Callable[[Callable[..., None]], Any]:
-    """Decorate a test: it is run for each of ``cases``, which it gets as ``argument``, as one test.
+    """Decorate a test so that it runs, as one test, for each of ``cases``, which it gets as ``argument``.
 
-    Its fixtures are made once, for all cases. A function that returns the cases is called by the test.
+    Its fixtures are made once, for all cases. If ``cases`` is a function, the test calls it to get the cases.
     """
 
     def decorate(test: Callable[..., None]) -> Callable[..., None]:

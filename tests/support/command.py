@@ -10,7 +10,7 @@ from odyssey_proto.cli import _app, _demo_stream, _viewing, main
 
 __all__: list[str] = []
 
-# What most calls load: once for all.
+# The modules that most calls need, loaded once for all calls.
 _LOADED = (_app, _demo_stream, _viewing, odyssey_proto.client, odyssey_proto.emulator._server)
 
 if __name__ == "__main__":

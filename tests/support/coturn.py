@@ -78,7 +78,7 @@ class Coturn:
         ]
 
     def server(self, *schemes: str, credential: str = CREDENTIAL, host: str | None = None) -> dict[str, Any]:
-        """Return it in the form of ``/config``, for ``udp``, ``tcp`` and ``tls``; by default for ``udp``."""
+        """Return it in the form of ``/config``, with ``schemes`` of ``udp`` (the default), ``tcp`` and ``tls``."""
         host = host or self.host
         urls = {
             "udp": f"turn:{host}:{self.port}",

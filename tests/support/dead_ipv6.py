@@ -1,6 +1,6 @@
 """A machine with broken IPv6: of the two addresses of `SERVICE`, the IPv6 one swallows packets.
 
-One network namespace, with a hosts file of its own. A script and its service both run in it.
+It is one network namespace with its own hosts file; a script and its service both run in it.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _HOSTS: Final = f"127.0.0.1 localhost\n{_DEAD} {SERVICE}\n{ADDRESS} {SERVICE}\n"
 
 
 def missing() -> str:
-    """Return the prerequisites that this machine lacks for it; empty if none."""
+    """Return the prerequisites that the real machine lacks; empty if none."""
     if sys.platform != "linux" or not shutil.which("unshare") or not shutil.which("ip"):
         return "needs Linux with unshare and ip"
     tried = subprocess.run([*_UNSHARE, "sh", "-c", _SETUP], capture_output=True, text=True, check=False)
@@ -39,7 +39,7 @@ def missing() -> str:
 
 
 def within(folder: Path) -> list[str]:
-    """Return the command that runs another one on this machine; ``folder`` receives the hosts file."""
+    """Return the command that runs another one in the namespace; ``folder`` receives the hosts file."""
     hosts = folder / "hosts"
     hosts.write_text(_HOSTS, "utf-8")
     return [*_UNSHARE, "sh", "-c", f'{_SETUP} && mount --bind "$0" /etc/hosts && exec "$@"', str(hosts)]

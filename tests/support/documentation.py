@@ -1,14 +1,14 @@
 """The list of the examples in Odyssey's documentation that the tests run; the tests are checked against it.
 
 The documentation is https://documentation.api.odyssey.ml, and a page is named by its path. The client and
-types pages are version 1.3, the others 1.0. The list has every section with code in Python, and the
-JavaScript sections that show something which no Python page shows and the Python SDK can do too (the rest says the
+types pages are version 1.3, the others 1.0. The list has every section with Python code. Of the JavaScript
+sections, it has those that show something which the Python SDK can do but no Python page shows (the rest say the
 same in another language).
 
-The tests have the code of the page in its blocking form: without ``async`` and ``await``, with requests instead of
+The tests have the code of a page in its blocking form: without ``async`` and ``await``, with requests instead of
 aiohttp and httpx, `odyssey_proto` instead of ``odyssey``, and `tests.support.screen` for OpenCV's windows. Paths
 and ids of the pages are replaced by existing ones, and ``sleep`` is shorter. `tests/examples/programs.md` has the
-complete programs as they stand there.
+complete programs in their original form.
 """
 
 from __future__ import annotations
@@ -143,7 +143,7 @@ examples: Final[dict[str, set[tuple[str, str]]]] = {}
 
 
 def example_of(page: str, *sections: str) -> Callable[[T], T]:
-    """Declare the page and section whose code a test runs."""
+    """Declare the page and the sections whose code a test runs."""
 
     def mark(test: T) -> T:
         name = f"{test.__module__.rpartition('.')[2]}.{test.__name__}"

@@ -1,4 +1,4 @@
-"""Makes a TCP server far away: a program that forwards connections to it, and delays all data in both directions.
+"""A program that makes a TCP server seem far away: it forwards connections, and delays data in both directions.
 
     python tests/support/far.py HOST PORT DELAY_S
 

@@ -1,8 +1,8 @@
 """A server that has loaded a program, and forks itself for each run of it, for `loaded` and `preloaded`.
 
-A run is a process of its own, with the streams of its caller. The caller sends them with the length of a message
-in ten digits, and then the message. It gets the number of the run, and then its status, each on a line. What the
-server has loaded must not have started a thread.
+A run is a separate process with the streams of its caller. The caller sends the streams together with the length
+of a message in ten characters, and then the message. It receives the process ID of the run, and later its exit
+status, each on a line. The modules that the server has loaded must not have started a thread.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _MOST_BYTES: Final = 1 << 20
 
 
 def send(sock: socket.socket, streams: list[int], message: bytes) -> None:
-    """Send a server the streams of a run, and what it is to do."""
+    """Send a server the streams of a run, and the message that says what to run."""
     socket.send_fds(sock, [b"%*d" % (_HEAD, len(message))], streams)
     sock.sendall(message)
 
 
 def receive(sock: socket.socket) -> tuple[list[int], bytes]:
-    """Return the streams of a run, and what it is to do."""
+    """Return the streams of a run, and its message."""
     head, streams, *_ = socket.recv_fds(sock, _HEAD, 3)
     message = b""
     while len(message) < int(head):
@@ -37,9 +37,9 @@ def receive(sock: socket.socket) -> tuple[list[int], bytes]:
 
 
 def next_run(path: str) -> socket.socket:
-    """Listen at ``path``, and say ``ready``; in a child for each caller, return the connection to it."""
+    """Listen at ``path``, and print ``ready``; fork for each caller, and return its connection in the child."""
     parent = os.getppid()
-    gc.freeze()  # collecting garbage would copy every page of what is loaded
+    gc.freeze()  # collecting garbage in a child would copy every page of the loaded modules
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(100)
@@ -62,7 +62,10 @@ def next_run(path: str) -> socket.socket:
 
 
 def become(sock: socket.socket, streams: list[int]) -> None:
-    """Return in the process of the run, whose first descriptors are ``streams``; the caller is notified."""
+    """Fork, and return only in the child, which becomes the run, with ``streams`` as its first descriptors.
+
+    The parent reports the number and the status of the run to the caller, and exits.
+    """
     if child := os.fork():
         for stream in (*streams, 0, 1, 2):
             os.close(stream)

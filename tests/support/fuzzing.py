@@ -32,14 +32,14 @@ _SECONDS: Final = float(os.environ.get("FUZZ_SECONDS") or 0)
 _BATCH: Final = 100
 """Examples of one seed."""
 _WITHIN_S: Final = 5.0
-"""Time of this thread that one example may take, in s: far more than any needs, and far less than one that grows
-faster than its input would."""
+"""CPU time that one example may take, in s: far more than any example needs, and far less than one whose cost
+grows faster than its input."""
 _WITHIN_MB: Final = 200
-"""Memory that one example may take on top of what the process has."""
+"""Memory that one example may add to that of the process, in MiB."""
 _LARGEST: Final = 200_000
 """Maximum length of a mutated input."""
 _STATUS: Final = Path("/proc/self/status")
-_RESET_PEAK: Final = "5"  # what `clear_refs` takes for "the peak of the resident memory", see proc(5)
+_RESET_PEAK: Final = "5"  # resets the peak of the resident memory; see `clear_refs` in proc(5)
 
 
 def target(
@@ -48,9 +48,10 @@ def target(
     examples: int = 60,
     within_mb: float = _WITHIN_MB,
 ) -> Callable[[Callable[..., object]], Callable[[], None]]:
-    """Make a test of a function that parses ``inputs``, and may raise only ``refuses``.
+    """Make a test from a function that parses ``inputs``, and may raise only ``refuses``.
 
-    An `OdysseyError` with the code ``internal`` is a defect of ours, and so is one without a text on one line.
+    An `OdysseyError` with the code ``internal`` fails the test, and so does an error whose text is long or has
+    unprintable characters.
     """
 
     def make(parse: Callable[..., object]) -> Callable[[], None]:
@@ -97,7 +98,7 @@ def _try(one: Callable[..., None], inputs: tuple[st.SearchStrategy[Any], ...], h
         suppress_health_check=list(HealthCheck),
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", HypothesisWarning)  # a strategy whose text is long
+        warnings.simplefilter("ignore", HypothesisWarning)  # about a strategy with a long repr
         how(given(st.tuples(*inputs))(one))()
 
 

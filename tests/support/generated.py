@@ -1,7 +1,7 @@
 """Checks of programs on generated code: they must read the valid vectors, and write them back with equal values.
 
-A program reads lines of JSON, `{"Recording": {…}}`, and writes each back through the class of that name. A vector
-is of the level of a generator if it conforms to the schema of the document that the generator read.
+A program reads lines of JSON, `{"Recording": {…}}`, and writes each back through the class of that name. It gets
+the vectors that conform to the schemas of the document from which its code was generated.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _Validator = extend(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     ),
 )
-"""It does not take 24.0 for an integer: the vectors that have it are for tolerant readers."""
+"""It does not accept 24.0 as an integer: the vectors with 24.0 are for tolerant readers."""
 
 
 @attrs.frozen
@@ -57,7 +57,7 @@ class Document:
         self._prefix = "#/components/schemas/" if "components" in content else "#/$defs/"
 
     def cases(self, *, unlisted: bool = False) -> list[Case]:
-        """Return the valid vectors of its definitions; `unlisted` adds fields that are not listed to objects."""
+        """Return the valid vectors of its definitions; `unlisted` adds unlisted fields to objects."""
         found: dict[tuple[str, str], Case] = {}
         for path in sorted(_VECTORS.glob("*.json")):
             name = path.stem
@@ -73,7 +73,7 @@ class Document:
         return [*found.values()]
 
     def objects(self) -> set[str]:
-        """Return the names of its objects: most generators make classes of nothing else."""
+        """Return the names of its objects: most generators make classes of objects only."""
         return {name for name, schema in self.definitions.items() if schema.get("properties")}
 
     def faults(self, cases: Sequence[Case], answers: Sequence[Any]) -> list[str]:
@@ -111,7 +111,7 @@ class Document:
             return [self._with_unlisted(schema.get("items", {}), item) for item in value]
         fields = schema.get("properties")
         if not value or not isinstance(value, dict) or not fields:
-            return value  # TypeScript takes an object for a wrong one if it has none of the fields, but has others
+            return value  # TypeScript refuses an object that has none of the listed fields, but has others
         return {name: self._with_unlisted(fields.get(name, {}), item) for name, item in value.items()} | _UNLISTED
 
     def _differences(self, schema: Any, given: Any, found: Any, place: str) -> Iterator[str]:
@@ -142,9 +142,9 @@ def read_document(path: str) -> Document:
 
 
 def check_program(folder: Path, document: Document, *command: str | Path, only: set[str] | None = None) -> None:
-    """Let a program read and write each vector, also with fields that are not listed.
+    """Let a program read and write each vector, both without and with unlisted fields.
 
-    `only` has the names of the definitions that it knows, if it does not know all.
+    `only` has the names of the definitions that the program knows, if it does not know all.
     """
     known = [*document.cases(), *document.cases(unlisted=True)]
     cases = [case for case in known if only is None or case.definition in only]

@@ -53,4 +53,4 @@ def connected(server: SignalingServer, heard: Heard, **known: Any) -> Iterator[S
     try:
         yield connection
     finally:
-        connection.close(timeout=LONG)  # a busy machine takes a while to send what waits
+        connection.close(timeout=LONG)  # a busy machine takes a while to send what is queued

@@ -1,4 +1,4 @@
-"""Exceptions at any instruction of the main thread, as signal handlers raise them; and which ones to try."""
+"""Raises exceptions at any instruction of the main thread, as signal handlers do, and chooses the instructions."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
 __all__ = ["alarm", "instructions", "some"]
 
-# Not `threading`: raising while an `except` ends, where no signal is handled, leaves the thread with the exception
-# that was being handled.
+# Not `threading`: at the end of an `except`, Python never runs a signal handler, and an exception raised there
+# leaves the thread with the exception that was being handled.
 _TRACED: Final = ("odyssey_proto", "contextlib", "functools")
 
 
 def some(population: int, few: int, about: str) -> Iterator[int]:
-    """Yield some of the numbers below ``population``, chosen by the seed: in the short run, ``few`` (`tries`)."""
+    """Yield some of the numbers below ``population``, chosen by `SEED`: ``few`` in a short run (see `tries`)."""
     chosen = random.Random(f"{SEED} {about}").sample(range(population), population)
     for _, number in zip(tries(few), chosen, strict=False):
         yield number
@@ -31,8 +31,8 @@ def some(population: int, few: int, about: str) -> Iterator[int]:
 def instructions(call: Callable[[], Any], at: int | None = None, act: Callable[[], object] = lambda: None) -> int:
     """Call ``call`` and return how many instructions of the library the thread executes in it.
 
-    Before instruction number ``at``, it calls ``act``, as if that were a signal handler. The finalizer of the
-    result of ``call`` is not part of this: Python itself drops exceptions there.
+    Before instruction number ``at``, call ``act``, as if ``act`` were a signal handler. The finalizer of the
+    result of ``call`` does not count: Python itself drops exceptions in finalizers.
     """
     count = 0
 
@@ -61,7 +61,8 @@ def instructions(call: Callable[[], Any], at: int | None = None, act: Callable[[
 def alarm(after_s: float, handler: Callable[[], object]) -> Iterator[None]:
     """Call ``handler`` on the main thread in ``after_s`` s, if the block has not ended by then.
 
-    On a busy machine that may be before the block has begun: what catches its exception is outside of this.
+    On a busy machine, this may happen before the block has begun, so catch the handler's exception outside the
+    ``with``.
     """
     before = signal.signal(signal.SIGALRM, lambda *_: handler())
     try:

@@ -30,7 +30,7 @@ def assert_gone(look: Callable[[], object]) -> None:
     def is_clean() -> bool:
         nonlocal left
         left = look()
-        # Most of it ends by itself in a moment, and collecting takes far longer than looking.
+        # Most leftovers end by themselves in a moment, and collecting garbage takes far longer than looking.
         if left and next(looks) % 20 == 0:
             gc.collect()
         return not left
@@ -84,4 +84,4 @@ def left():
         "resident_mb": resident_mb,
     }
 """
-"""Functions of a script: one whole session, and the leftovers of sessions."""
+"""Functions for a script: `cycle` runs one whole session, and `left` returns the leftovers of sessions."""

@@ -1,4 +1,4 @@
-"""A service without a network: links that a test controls, for drivers, sessions and clients.
+"""A service without a network: links that a test controls, for drivers, sessions and spectators.
 
 The real driver, protocol and public classes run on it, so that a test of an error takes milliseconds.
 """
@@ -37,7 +37,7 @@ PATIENCE_S = 20.0
 class FakeLink:
     """A link on which everything works at once, except for the parts that a test replaces.
 
-    ``on_sent`` gets every message that is sent, and answers through `hear`.
+    `FakeService.answering` gets every message that is sent, and answers through `hear`.
     """
 
     def __init__(self, plan: effects.OpenEffect, context: LinkContext, service: FakeService) -> None:
@@ -61,7 +61,7 @@ class FakeLink:
         self._service.opening(self)
 
     def connect(self) -> None:
-        """Make all reports of a link up to its connection."""
+        """Post all reports that a link makes until it is connected."""
         if isinstance(self.plan, effects.OpenBroadcast):
             self.post(inputs.LinkReady(self.number))
             return
@@ -75,7 +75,7 @@ class FakeLink:
             self.post(inputs.Received(self.number, message))
 
     def show(self, count: int = 1) -> None:
-        """Deliver pictures of 16×16 px, one every 50 ms of the stream."""
+        """Deliver pictures of 16×16 px, whose timestamps are 50 ms apart."""
         for _ in range(count):
             picture = av.VideoFrame(16, 16, "yuv420p")
             picture.pts, picture.time_base = self._shown * 50, Fraction(1, 1000)
@@ -123,7 +123,7 @@ def answer(link: FakeLink, message: Any) -> None:
 
 
 class FakeService:
-    """The access of a driver: every step succeeds, every link connects, every message is answered.
+    """The service as a driver sees it: every step succeeds, every link connects, every message is answered.
 
     A test replaces the parts that should behave differently.
     """

@@ -65,7 +65,10 @@ def frame_has_come(session: Session, index: int) -> bool:
 def timed_out(
     client: Odyssey, is_there: Callable[[OdysseyConnectionTimeoutError], object], **options: Any
 ) -> tuple[OdysseyConnectionTimeoutError, float]:
-    """Return the error of a connect that hangs, and its timeout in s, in which this machine gets there."""
+    """Connect with longer and longer timeouts until ``is_there`` accepts the error; return that error and timeout.
+
+    A busy machine needs a longer timeout to reach the step that hangs.
+    """
     timeout_s = 0.5
     while timeout_s < PATIENCE_S:
         with pytest.raises(OdysseyConnectionTimeoutError) as caught:

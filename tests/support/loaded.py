@@ -1,7 +1,7 @@
-"""Emulators and scripts in processes of their own that start at once: forked from one that has loaded everything.
+"""Emulators and scripts in separate processes that start at once: forked from one that has loaded everything.
 
-Loading takes more than a second of a core, and hundreds of tests need such a process. Windows has no fork, and so
-none of this.
+Loading takes more than a second of CPU time, and hundreds of tests need such a process. Windows has no fork, so
+these processes are not available there.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Run:
         self.pid = int(self._answers.readline())
 
     def send_signal(self, number: int) -> None:
-        """Send a signal, unless it has ended."""
+        """Send a signal, unless the process has ended."""
         with contextlib.suppress(ProcessLookupError):
             if self._status is None:
                 os.kill(self.pid, number)
@@ -67,7 +67,7 @@ class Run:
 
 
 def run(program: str, arguments: list[str], stderr: IO[str], namespaces: Sequence[str] = ()) -> Run:
-    """Start a program, in the environment and the folder of the caller, and in other namespaces of Linux.
+    """Start a program in the environment and working directory of the caller; on Linux, also in ``namespaces``.
 
     An ``emulator`` runs as ``python tests/support/watched.py ARGUMENTS``, a ``script`` as ``python -c ARGUMENTS``.
     """
@@ -104,7 +104,7 @@ def _server() -> str:
 
 
 def _load() -> None:
-    """Load what emulators and scripts need; it starts no thread."""
+    """Load the modules that emulators and scripts need, without starting a thread."""
     importlib.import_module("tests.support.watched").load()
     package = importlib.import_module("odyssey_proto")
     for name in package.__all__:
@@ -125,7 +125,7 @@ def _run_script() -> None:
 
 
 def _enter(namespace: str) -> None:
-    """Do what ``nsenter`` does, which could only start a new program."""
+    """Enter a namespace with this process, which ``nsenter`` cannot: it can only start a new program there."""
     with Path(namespace).open("rb") as found:
         if ctypes.CDLL(None, use_errno=True).setns(found.fileno(), 0):
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), namespace)
@@ -135,7 +135,7 @@ _PROGRAMS: Final[dict[str, Callable[[], None]]] = {"emulator": _run_emulator, "s
 
 
 def serve(path: str) -> None:
-    """Fork for each run that is asked for at ``path``, and return at the end of a run, in its process."""
+    """Fork for each run that is requested at ``path``; return only in the process of a run, at its end."""
     _load()
     sock = next_run(path)
     streams, message = receive(sock)

@@ -1,8 +1,8 @@
-"""A video sent over a simulated link, without sockets and without waiting: thousands of links a second or so.
+"""A video sent over a simulated link, without sockets and without waiting, so that a test can try many links.
 
 The sender keeps its packets for a second, retransmits one on request (not twice within a round trip), and makes a
-keyframe on request. The link loses, delays and reorders packets in either direction, has a rate, and fails for a
-while. The receiver is ours: `Recovery` and `MarkerJitterBuffer`, put together as in a peer.
+keyframe on request. The link may lose, delay and reorder packets in either direction, limit their rate, and fail
+for a while. The receiver is the library's: `Recovery` and `MarkerJitterBuffer`, put together as in a peer.
 """
 
 from __future__ import annotations
@@ -30,26 +30,26 @@ _HISTORY_S: Final = 1.0
 _QUEUE_S: Final = 0.2
 _PACKET_BITS: Final = 8 * 1250
 _REPORTS_S: Final = 0.1  # from one report of the receiver to the next
-_AGAIN_S: Final = 0.5  # over which retransmissions are limited to the bit rate
-_HASTE: Final = 2.5  # speed of sending over the bit rate
-_RESERVE_S: Final = 0.15  # the most that a keyframe is larger than other frames, in s of the bit rate
+_AGAIN_S: Final = 0.5  # the period over which retransmissions are limited to the bit rate
+_HASTE: Final = 2.5  # how many times faster than the bit rate packets leave
+_RESERVE_S: Final = 0.15  # by how much a keyframe is larger than other frames, in s of the bit rate
 
 
 @attrs.frozen(kw_only=True)
 class Link:
-    """The impairments of packets, in both directions alike."""
+    """The impairments of packets, in both directions alike, except `rate`."""
 
     round_trip_s: float = 0.05
     loss: float = 0.0
-    """Share of the packets, from 0 to 1."""
+    """Share of the packets that are lost one by one, from 0 to 1."""
     bursts: float = 0.0
-    """Share of the packets that begin a loss of 3 to 10 in a row."""
+    """Approximate share of the packets that are lost in bursts of 3 to 10 in a row."""
     jitter_s: float = 0.0
-    """The most that a packet is earlier or later than others."""
+    """The most by which a packet is earlier or later than usual, in s."""
     rate: float = 0.0
-    """In packets per s; 0 for no limit. At most 0.2 s of packets queue."""
+    """On the way to the receiver, in packets per s; 0 for no limit. At most 0.2 s of packets queue."""
     outages: tuple[tuple[float, float], ...] = ()
-    """The outage: from, to, in s."""
+    """The beginning and the end of each outage, in s."""
 
 
 @attrs.define
@@ -63,11 +63,11 @@ class Shown:
     packets: int = 0
     """Packets sent for the first time."""
     lost: int = 0
-    """Of those, how many did not arrive."""
+    """Of those, how many did not arrive; with ``follows``, retransmissions that did not arrive count too."""
     again: int = 0
     """Packets sent again."""
     requested: int = 0
-    """Numbers in all requests for packets."""
+    """Sequence numbers in all requests for packets."""
     keyframes: int = 0
     """Requests for a keyframe."""
     corrupt: int = 0
@@ -75,11 +75,11 @@ class Shown:
 
     @property
     def share(self) -> float:
-        """The share of the frames that was shown."""
+        """The share of the frames that were shown."""
         return len(self.shown) / self.sent
 
     def longest_freeze_s(self) -> float:
-        """Return the longest time without a frame shown, from the first one sent, in s."""
+        """Return the longest time in which no frame was shown, counted from the first one sent, in s."""
         at = [0.0, *(number * FRAME_S + age for number, age in self.shown), self.sent * FRAME_S]
         return max((after - before for before, after in itertools.pairwise(at)), default=0.0)
 
@@ -114,13 +114,13 @@ class _Simulation:
         self.buffer.releases_all = True
         self.timer_at: float | None = None
         self.last = -1
-        self.came: dict[int, float] = {}  # by number of the transport, since the last report
+        self.came: dict[int, float] = {}  # arrival by transport-wide number, since the last report
         for frame, size in enumerate(sizes):
             self.at(frame * FRAME_S, self.send_frame, (frame, size))
         self.found.sent = len(sizes)
 
     def now(self) -> float:
-        """The clock of the receiver."""
+        """The clock of the sender and of the receiver."""
         return self.time
 
     def at(self, when: float, what: Any, of: Any) -> None:
@@ -134,7 +134,7 @@ class _Simulation:
         self.found.requested = self.recovery.requested
         return self.found
 
-    # --- the link; 0 is the way to the receiver
+    # --- the link; way 0 leads to the receiver, way 1 to the sender
 
     def travel(self, way: int, what: Any, of: Any) -> bool:
         link, now, rng = self.link, self.time, self.random
@@ -314,8 +314,8 @@ def show(
         complete: whether all frames are wanted, even after an outage.
         tells_again: whether retransmissions can be distinguished from other packets.
         after: how long to continue without further frames, in s.
-        follows: the bits per s up to which the sender follows the receiver's reports on the link; it begins with
-            half, and ``sizes`` only says how many frames there are. 0 if it does not.
+        follows: the highest bit rate of a sender that follows the receiver's reports on the link, in bits per s;
+            it begins with half, and only the number of ``sizes`` counts. 0 for a sender that ignores reports.
     """
     simulation = _Simulation(link, sizes, seed, complete=complete, tells_again=tells_again)
     if follows:

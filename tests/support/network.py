@@ -1,7 +1,7 @@
 """A network of two machines that loses, delays and reorders packets, or carries none, as a test sets it.
 
 Each machine is a network namespace with a TUN device; a thread of the test carries the IP
-packets between the devices. The network stacks are those of the system: TCP repeats and backs off, and a link
+packets between the devices. The network stacks are those of the system: TCP retransmits and backs off, and a link
 that is down sends no reset and no "unreachable". It needs no `netem`, and no root if user namespaces
 are allowed.
 """
@@ -41,7 +41,7 @@ _PORT: Final = 8080
 _MTU: Final = 1500
 _UDP: Final = 17
 _RTP_TYPE: Final = 29
-"""Place of the payload type of RTP in an IP packet."""
+"""Offset of the RTP payload type in an IP packet."""
 _REPEATED: Final = (98, 100, 102)
 """The payload types that the emulator's aiortc offers for retransmission (RFC 4588) of its 97, 99 and 101."""
 _UNSHARE: Final = ("unshare", "--map-root-user", "--net")
@@ -101,7 +101,7 @@ class Network:
         self._devices: list[int] = []
         self._stop, self._stopped = os.pipe()
         self.running = contextlib.ExitStack()
-        """The processes on both machines, which end with it."""
+        """The processes on both machines; closing it ends them."""
         self._wire = threading.Thread(target=self._carry, name="wire", daemon=True)
 
     def run(self, code: str, **settings: Any) -> Process:

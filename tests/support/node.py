@@ -1,4 +1,4 @@
-"""Running node and other tools in tests: whether they are installed, and programs that speak JSON lines."""
+"""Runs node and other tools in tests: whether they are installed, and programs that exchange lines of JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["answers", "missing", "run"]
 
 _TIMEOUT_S = 500
 _SHOWN = 2000
-"""Number of characters to keep of the output of a failed command; the beginning reports successes."""
+"""Number of characters to show from the end of a failed command's output; its beginning reports successes."""
 
 
 def missing(folder: Path) -> str:
@@ -29,7 +29,7 @@ def missing(folder: Path) -> str:
 
 
 def run(*command: str | Path, cwd: Path, given: str = "", environment: dict[str, str] | None = None) -> str:
-    """Run a command and return its output. Raises `AssertionError` with its last words if it fails."""
+    """Run a command and return its output. Raises `AssertionError` with the end of the output if it fails."""
     done = subprocess.run(
         [str(part) for part in command],
         cwd=cwd,

@@ -22,7 +22,7 @@ CHANNEL = (
 
 
 def candidate_line(number: int) -> str:
-    """Return a candidate on a network that leads nowhere, another one for each number."""
+    """Return a candidate with an address that leads nowhere, a different one for each number."""
     place = f"10.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
     return f"candidate:{number} 1 udp 2130706431 {place} 5000 typ host"
 

@@ -1,4 +1,4 @@
-"""The order in which tests run side by side."""
+"""The order of the tests in a run with several workers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["mixed"]
 
 _COMPUTING: Final = ("tests/unit/", "tests/wire/")
-"""Where most tests wait for nothing."""
+"""The folders in which most tests compute, and wait for nothing."""
 
 
 def mixed(items: Iterable[pytest.Item]) -> list[pytest.Item]:

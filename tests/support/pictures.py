@@ -1,4 +1,4 @@
-"""Pictures as a decoder returns them, and a hub that gets them."""
+"""Pictures as a decoder returns them, and functions that publish, compare and encode pictures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["coarse", "decoded", "grainy", "picture", "publish", "video_file"]
 
 
 def picture(number: int, at_ms: int, width: int = 640, height: int = 64) -> av.VideoFrame:
-    """Make a picture with a number in its stamp, as a decoder would return it."""
+    """Make a picture as a decoder would return it; from 512 px wide, its stamp has ``number``."""
     frame = av.VideoFrame(width, height, "yuv420p")
     for plane in frame.planes:
         plane.update(bytes([128]) * (plane.line_size * plane.height))
@@ -48,7 +48,7 @@ def decoded(width: int = 64, height: int = 48, *, seed: int = 0, pts: int | None
 
 
 def grainy(count: int, width: int = 512, height: int = 288) -> list[av.VideoFrame]:
-    """Return pictures of which no encoder can predict much, 20 of them a second."""
+    """Return noisy pictures, of which an encoder can predict little, at 20 fps."""
     random = np.random.default_rng(0)
     found = []
     for number in range(count):
@@ -60,14 +60,14 @@ def grainy(count: int, width: int = 512, height: int = 288) -> list[av.VideoFram
 
 
 def coarse(gray: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return the means of squares of 32 by 32 px below the stamp, by which pictures are compared."""
+    """Return the mean of each square of 32 by 32 px below the stamp, for comparing pictures."""
     rows, columns = gray.shape[0] // 32, gray.shape[1] // 32
     squares = gray[: rows * 32, : columns * 32].reshape(rows, 32, columns, 32)
     return squares.mean(axis=(1, 3), dtype=np.float32)[1:]
 
 
 def video_file(container_format: str, frames: int, **options: str) -> bytes:
-    """Return a file of black frames in H.264, 20 of them a second; ``options`` are those of the muxer."""
+    """Return a file of black frames in H.264 at 20 fps; ``options`` are those of the muxer."""
     file = io.BytesIO()
     with av.open(file, "w", format=container_format, options=options) as container:
         stream = container.add_stream("libx264", rate=20)

@@ -1,6 +1,6 @@
-"""A client written only from the protocol: requests, aiohttp and stock aiortc, and no code of this library.
+"""A client written from the protocol alone, with requests, aiohttp and stock aiortc, and no code of this library.
 
-A service that works with it works with any client that follows the protocol.
+A service that works with it does not depend on peculiarities of this library.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ PATIENCE_S = 30
 """How long a test waits for something that should come at once, in s."""
 
 KEEPALIVE_S = 10
-"""How often a client says that it is still there, in s."""
+"""The time between two keepalives of a client, in s."""
 
 
 class Credentials:
@@ -54,7 +54,7 @@ class Credentials:
 
 
 def scenario(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """Run an asynchronous test; its fixtures are passed through."""
+    """Decorate an asynchronous test so that pytest can run it; its fixtures are passed through."""
 
     @functools.wraps(test)
     def run(**fixtures: Any) -> None:
@@ -113,7 +113,7 @@ class PlainClient:
         self.track_ended = asyncio.Event()
         self.ready = asyncio.Event()
         self.gathering = asyncio.Lock()
-        """Held while sockets are opened, which would leak otherwise."""
+        """Held while sockets are opened, which would leak if the task were cancelled then."""
         self.offer = ""
         self._frames: asyncio.Queue[Any] = asyncio.Queue()
         self._drain: asyncio.Task[None] | None = None
@@ -141,7 +141,7 @@ class PlainClient:
         return np.asarray((await self.picture(within)).to_ndarray(format="rgb24"))
 
     def forget_frames(self) -> int:
-        """Drop the pictures received so far."""
+        """Drop the pictures received so far, and return their number."""
         dropped = self._frames.qsize()
         while not self._frames.empty():
             self._frames.get_nowait()
@@ -211,7 +211,7 @@ class PlainClient:
 async def connect(
     credentials: Credentials, *, goodbye: bool = True, keepalive: bool = True
 ) -> AsyncIterator[PlainClient]:
-    """Connect, keep the session, and at the end say goodbye; or leave out the second or the third."""
+    """Connect; with ``keepalive``, keep the session, and with ``goodbye``, say goodbye at the end."""
     async with aiohttp.ClientSession() as http:
         async with http.get(credentials.signalling_url.replace("ws", "http", 1) + "/config") as answer:
             servers = [RTCIceServer(urls=server["urls"]) for server in (await answer.json())["iceServers"]]

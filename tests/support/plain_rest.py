@@ -71,13 +71,13 @@ class PlainRest:
         return requests.request(method, self._url + path, headers=self._headers, timeout=PATIENCE_S, **more)
 
     def get(self, path: str, **query: Any) -> Any:
-        """Make a call that succeeds, and return its JSON."""
+        """Make a GET call that must succeed, and return its JSON."""
         answer = self.call("GET", path, params=query)
         assert answer.status_code == 200, answer.text
         return answer.json()
 
     def refusal(self, method: str, path: str, **more: Any) -> tuple[int, Any]:
-        """Make a call that fails, and return status and detail."""
+        """Make a call that must fail, and return status and detail."""
         answer = self.call(method, path, **more)
         assert answer.status_code >= 400, answer.text
         return answer.status_code, answer.json()["detail"]

@@ -1,4 +1,4 @@
-"""A spectator written only from the protocol: aiohttp and stock aiortc, and no code of this library."""
+"""A spectator written from the protocol alone, with aiohttp and stock aiortc, and no code of this library."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def post_offer(
 async def watch(
     ready: dict[str, Any], *, codec: str | None = None, goodbye: bool = True
 ) -> AsyncIterator[Spectator]:
-    """Watch the broadcast of a ``broadcast_ready``, and at the end leave or just vanish."""
+    """Watch the broadcast of a ``broadcast_ready``; at the end leave, or without ``goodbye`` just vanish."""
     async with aiohttp.ClientSession() as http:
         async with http.get(urljoin(ready["webrtc_url"], "/config")) as answer:
             servers = [RTCIceServer(urls=server["urls"]) for server in (await answer.json())["iceServers"]]

@@ -1,9 +1,9 @@
-"""Porting programs of the official SDK by the tables in `tools/docs/porting.md`, as a reader would.
+"""Ports programs of the official SDK by the tables in `tools/docs/porting.md`, as a reader of that page would.
 
-A row has code on both sides. In it, ``…`` stands for any arguments, ``f`` for any function (``client.f`` for any
-call of the SDK), ``task`` for any name and ``x`` for anything. Several pieces of code on the right are statements,
-one after the other; remarks come after a semicolon or colon. Rows that do not begin with code on the right are for
-people; only that of ``async`` and ``await`` means to delete them.
+A row has code on both sides. In this code, ``…`` stands for any arguments, ``f`` for any function (``client.f``
+for any call of the SDK), ``task`` for any name and ``x`` for any expression. Several pieces of code on the right
+are consecutive statements; remarks come after a semicolon or colon. A row whose right side does not begin with
+code is for people, except that of ``async`` and ``await``: both are deleted.
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ def rows(table: str) -> list[Row]:
     _, _, rest = _PAGE.partition(f"| {table} |")
     assert rest, f"the page has no table {table!r}"
     cells = [line.strip("| ").split(" | ") for line in rest.split("\n\n")[0].splitlines()[2:]]
-    return [Row(_code(official), _code(_INSTEAD.match(here)[0])) for official, here in cells]  # type: ignore[index]  # it
-    # matches the empty string too
+    # `_INSTEAD` always matches, if only the empty string.
+    return [Row(_code(official), _code(_INSTEAD.match(here)[0])) for official, here in cells]  # type: ignore[index]
 
 
 def _code(cell: str) -> tuple[str, ...]:
@@ -62,7 +62,7 @@ def programs() -> dict[str, str]:
 
 
 def port(program: str, table: str) -> str:
-    """Return the ``program`` with everything replaced that is in the ``table``."""
+    """Return the ``program``, in which all code on the left of the ``table`` is replaced."""
     tree: Any = ast.parse(program)
     blocks = False
     for row in rows(table):
@@ -75,7 +75,7 @@ def port(program: str, table: str) -> str:
 
 
 def found(program: str, table: str) -> list[str]:
-    """Return the pieces of code on the left of the ``table`` that the ``program`` has."""
+    """Return the pieces of code on the left of the ``table`` that the ``program`` contains."""
     pieces = [(official, row.here) for row in rows(table) if row.here for official in row.official]
     return [official for official, here in pieces if _Replacing(official, here).replaces(ast.parse(program))]
 
@@ -165,7 +165,7 @@ def _parsed(code: str) -> Any:
 
 
 def _fits(pattern: Any, node: Any, holes: dict[str, Any]) -> bool:
-    """Return whether ``node`` is what the ``pattern`` describes, and fill the ``holes``."""
+    """Return whether ``node`` matches the ``pattern``, and fill the ``holes``."""
     match pattern:
         case ast.Name(id="f" | "x" as name) if isinstance(node, ast.expr):
             holes[name] = node

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 __all__ = ["port_for_later", "refusing_port"]
 
 _FIRST, _LAST = 20_000, 32_000
-"""Below those that a system gives to whoever asks for any port: Linux begins with 32768."""
+"""Below the ephemeral ports of the system: those of Linux begin with 32768."""
 
 _ours: Final = itertools.count(os.getpid() * 61)
 """Numbers far from those of the other workers, whose process ids are close."""
@@ -22,7 +22,7 @@ _ours: Final = itertools.count(os.getpid() * 61)
 
 @contextlib.contextmanager
 def refusing_port() -> Iterator[int]:
-    """A TCP port that refuses connections: nobody listens, and nobody else can."""
+    """Yield a TCP port that refuses connections: nobody listens there, and nobody else can bind it."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield bound.getsockname()[1]

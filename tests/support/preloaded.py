@@ -1,8 +1,8 @@
 """A command whose program is loaded once, and forked for each run: for commands that are run dozens of times.
 
-Each run is a process of its own, with the arguments, the folder, the streams and the environment of its caller,
-and with a status; an interrupt is passed on to it. This saves only the time for loading Python and the
-libraries. The program must start no thread while it loads.
+Each run is a separate process with the arguments, working directory, streams and environment of its caller. An
+interrupt of the caller is passed on to the run, and the caller exits with its status: only the time for loading
+Python and the libraries is saved. The program must start no thread while it loads.
 """
 
 from __future__ import annotations

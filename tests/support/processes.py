@@ -1,8 +1,8 @@
 """Scripts in separate processes, as users run them.
 
-Most are forked from a process that has loaded the library, and run as those of ``python -c`` do from there on.
-Only a separate process can be interrupted, reach its end or be killed. A script has a ``client`` of the emulator
-that the test names; ``say`` sends values to the test.
+Most are forked from a process that has loaded the library, and from then on run as with ``python -c``. Only a
+separate process can be interrupted, reach its end or be killed. A script has a ``client`` of the emulator that the
+test names; ``say`` sends values to the test.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ PATIENCE_S = 30.0
 """The time after which something that should happen at once counts as a hang."""
 
 LOADING_S = 3 * PATIENCE_S
-"""The same for a process that loads everything anew, which takes 10 s and more on a busy machine."""
+"""The same for a process that loads everything itself, which takes 10 s or more on a busy machine."""
 
 _SHOWN = 10_000
-"""Characters of a process's standard error output that are shown for a test that failed."""
+"""Number of characters to show from the end of a process's standard error if a test fails."""
 
 PATIENT = """
 from odyssey_proto._live import driver
 driver.LEAVE_S = 20.0
 """
-"""The beginning of a script whose end waits until the session is given back, which may take a busy machine longer
-than the promised time. Some waits need another connection for that."""
+"""The beginning of a script whose end waits until the session is given back. On a busy machine, this may take
+longer than the promised time, and giving the session back may need another connection."""
 
 _COMMAND = "import sys; from odyssey_proto.cli import main; sys.exit(main())"
 
@@ -93,7 +93,7 @@ class Process:
         self, arguments: Sequence[str], *, keep: Sequence[int] = (), objections: Path | None = None
     ) -> None:
         self._objections = objections
-        # Closed in `__exit__`; a process that is killed may leave half a character.
+        # Closed in `__exit__`; the output of a killed process may end in the middle of a character.
         self._stderr: IO[str] = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         self._popen = self._start(arguments, keep)
         self._lines: queue.Queue[str | None] = queue.Queue()
@@ -130,7 +130,7 @@ class Process:
         return told
 
     def rest(self) -> list[str]:
-        """Return the lines that it printed until its end and that nobody has read."""
+        """Return the unread lines that it prints until its end."""
         return list(iter(self._lines.get, None))
 
     def tell(self, text: str = "") -> None:
@@ -204,7 +204,7 @@ def python(*arguments: str) -> Process:
 
 
 def loaded_python(code: str, *arguments: str, namespaces: Sequence[str] = ()) -> Process:
-    """Start ``python -c``, which has loaded the library already; on Linux also in other namespaces."""
+    """Start a ``python -c`` that has loaded the library already; on Linux, also in other namespaces."""
     if not loaded.AVAILABLE:
         return python("-c", code, *arguments)
     return _Loaded(["script", code, *arguments], namespaces=namespaces)
@@ -216,12 +216,12 @@ def command(*arguments: str) -> Process:
 
 
 def loaded_command(*arguments: str) -> Process:
-    """Start the command ``odyssey-proto`` where the library and the emulator are loaded already."""
+    """Start the command ``odyssey-proto`` in a process that has loaded the library and the emulator already."""
     return loaded_python(_COMMAND, *arguments)
 
 
 def unread_command(*arguments: str) -> Process:
-    """Start the same command, with a stdout whose reader has left."""
+    """Start the same command with a pipe as its stdout whose reading end is closed."""
     left = "import os; reader, writer = os.pipe(); os.dup2(writer, 1); os.close(reader); os.close(writer)\n"
     return loaded_python(left + _COMMAND, *arguments)
 
@@ -241,10 +241,10 @@ def script(
         code: without the lines that make its ``client``.
         api_url: of the emulator.
         key: of the client.
-        fresh: whether Python loads everything anew, for tests of how it begins and ends; that takes half a second
-            of a core.
-        namespaces: the files of namespaces of Linux in which it runs, unless it is fresh.
-        options: go to its client.
+        fresh: whether a new Python loads everything, for tests of how it begins and ends; this takes half a second
+            of CPU time.
+        namespaces: the files of the Linux namespaces in which it runs, unless it is fresh.
+        options: other arguments of its client.
     """
     arguments = script_arguments(code, api_url, key=key, **options)
     if fresh:
@@ -262,7 +262,7 @@ def script_arguments(code: str, api_url: str, *, key: str = "ody_test", **option
 def emulator_process(namespaces: Sequence[str] = (), **settings: Any) -> Iterator[tuple[Process, str]]:
     """Run an emulator in a separate process, which can be stopped and killed; yield it and its URL.
 
-    On Linux it may be in other namespaces, which are given by their files.
+    On Linux, it may run in other namespaces, which are given by their files.
 
     It does not record, and its pictures are small, unless ``settings`` say otherwise. Its traffic is checked
     against ``spec/`` (`odyssey_proto.conformance`).
@@ -290,7 +290,7 @@ def eventually(condition: Callable[[], object], within: float = PATIENCE_S) -> N
 
 def sessions_are_free(api_url: str, key: str = "ody_test") -> bool:
     """Return whether a new session is granted at once: the key may have only one, so no session is left over."""
-    # By our own client, because `requests` alone does not read what a sloppy emulator sends.
+    # With this library's client, because `requests` alone cannot read the messages of a sloppy emulator.
     with Odyssey(key, api_url=api_url, advanced=AdvancedConfig(queue_timeout_s=0)) as client:
         try:
             client.create_client_credentials(timeout=PATIENCE_S)

@@ -1,7 +1,8 @@
 """Shares the rewriting of asserts between the workers of pytest-xdist.
 
 All workers collect all tests in the same order and at the same time. In a fresh clone, each of them would rewrite
-each file, which takes as long as the rest of the collection: what pytest caches comes too late for the others.
+each file, which takes as long as the rest of the collection: a file that one worker caches comes too late for the
+others.
 """
 
 from __future__ import annotations
@@ -32,14 +33,14 @@ def rewrite_share(config: pytest.Config, folder: Path) -> None:
             assertstate_key,
             get_cache_dir,
         )
-    except ImportError:  # they are not public: with another pytest, collecting just takes longer
+    except ImportError:  # these names are private: if pytest changes them, collecting only takes longer
         return
     number, count = int(str(worker["workerid"]).removeprefix("gw")), int(str(worker["workercount"]))
     largest_first = sorted(folder.rglob("test_*.py"), key=lambda path: (-path.stat().st_size, path))
     for path in largest_first[number::count]:
         cached = get_cache_dir(path) / f"{path.stem}{PYC_TAIL}"
         if _read_pyc(path, cached) is None:
-            with contextlib.suppress(OSError, SyntaxError, ValueError):  # the collection reports them
+            with contextlib.suppress(OSError, SyntaxError, ValueError):  # the collection reports these errors
                 status, code = _rewrite_test(path, config)
                 cached.parent.mkdir(parents=True, exist_ok=True)
                 _write_pyc(config.stash[assertstate_key], code, status, cached)

@@ -48,7 +48,7 @@ class Rig:
         self.now = 100.0
         self.calls = itertools.count(1)
         self.streamer_lives = True
-        """Whether the streamer gives a sign of life when asked for one; if not, the question is an output."""
+        """Whether the streamer answers requests for a sign of life; if not, the requests are among the outputs."""
 
     def give(self, *items: inputs.Input) -> list[effects.Output]:
         for item in items:

@@ -22,7 +22,7 @@ _ROLES: Final = ("client", "router", "service")
 
 @functools.cache
 def missing() -> str:
-    """Return the prerequisites that this machine lacks for it; empty if none."""
+    """Return the prerequisites that this machine lacks; empty if none."""
     if sys.platform != "linux" or os.geteuid() != 0:
         return "network namespaces need root on Linux"
     for command, package in (("ip", "iproute2"), ("nft", "nftables")):

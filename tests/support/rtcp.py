@@ -16,9 +16,9 @@ class PacketReport:
     sender: int
     source: int
     count: int
-    """Its own number, from 0 to 255."""
+    """The number of the report, from 0 to 255."""
     times: dict[int, float | None]
-    """When each packet came, in s, or None, by number."""
+    """The arrival time of each packet by its number, in s; None if it did not arrive."""
 
 
 def read_packet_report(packet: bytes) -> PacketReport:
@@ -59,7 +59,7 @@ def read_packet_report(packet: bytes) -> PacketReport:
 
 
 def read_limit(packet: bytes) -> tuple[int, int, list[int]]:
-    """Read a limit (draft-alvestrand-rmcat-remb-03, 2.2): its sender, the bits per s, and the streams."""
+    """Read a limit of the bit rate (draft-alvestrand-rmcat-remb-03, 2.2): sender, bits per s, and streams."""
     head, kind, words, sender, source, name, last = struct.unpack_from("!BBHLL4sL", packet)
     assert (head, kind, source, name) == (0x8F, 206, 0, b"REMB")
     assert len(packet) == 4 * (words + 1)

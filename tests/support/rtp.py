@@ -20,7 +20,7 @@ def packets(
     start: int = 2**32 - 9000,
     keyframes: tuple[int, ...] = (0,),
 ) -> list[RtpPacket]:
-    """Make the packets of frames with the given numbers of packets, across the wrap of both counters."""
+    """Make the packets of frames with ``sizes`` packets each; by default, both counters soon wrap around."""
     made: list[Any] = []
     for frame, size in enumerate(sizes):
         for part in range(size):

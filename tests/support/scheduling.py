@@ -1,4 +1,4 @@
-"""Gives the tests to the workers as ``--dist loadgroup`` does, but in a time that does not grow with their number.
+"""Gives tests to workers as ``--dist loadgroup`` does, but in a time that does not grow with the number of tests.
 
 After each test, pytest-xdist counts all that its worker has completed, and before each it searches the list of all
 tests: with thousands of them, that takes more than a tenth of a core.
@@ -19,7 +19,7 @@ __all__ = ["GroupScheduling"]
 
 
 class GroupScheduling(LoadGroupScheduling):
-    """Forgets what is complete, and knows the place of each test."""
+    """Forgets completed groups, and knows the place of each test."""
 
     def add_node_collection(self, node: WorkerController, collection: Sequence[str]) -> None:
         super().add_node_collection(node, collection)
@@ -37,7 +37,7 @@ class GroupScheduling(LoadGroupScheduling):
 
 
 class _Collection(list[str]):
-    """A list of different texts that finds the place of each at once."""
+    """A list of distinct test IDs with an ``index`` that takes constant time."""
 
     def __init__(self, nodeids: Sequence[str]) -> None:
         super().__init__(nodeids)

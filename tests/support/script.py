@@ -11,7 +11,7 @@ import odyssey_proto.emulator._server
 
 __all__: list[str] = []
 
-# What most scripts load: once for all.
+# The modules that most scripts need, loaded once for all scripts.
 _LOADED = (odyssey_proto.client, odyssey_proto.emulator._server)
 
 if __name__ == "__main__":

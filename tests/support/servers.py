@@ -76,7 +76,7 @@ class Connection:
         self.sock.sendall(data)
 
     def drip(self, data: bytes, every: float) -> None:
-        """Send ``data`` byte by byte, ``every`` s."""
+        """Send ``data`` byte by byte, with a pause of ``every`` s after each byte."""
         for index in range(len(data)):
             self.send(data[index : index + 1])
             self.pause(every)
@@ -236,7 +236,7 @@ class Server:
             self._script(Connection(sock, self._stopping))
         except OSError:
             pass  # the client is gone, or the server stops
-        except Exception as exc:  # noqa: BLE001  # told when the server is left
+        except Exception as exc:  # noqa: BLE001  # raised at the end of the `with`
             self.failures.append(exc)
         finally:
             self._sockets -= {sock, plain}
@@ -264,8 +264,9 @@ def json_answer(data: Any, status: str = "200 OK", **headers: str) -> bytes:
 class HttpServer(Server):
     """The REST part of the service, which answers correctly unless ``routes`` says otherwise.
 
-    A route has one reply for every request, or a list: each request takes the next reply, and the last stays. A
-    reply is bytes, or a function that gets the connection, which is closed after it.
+    A route has one reply for every request, or a list: each request takes the next reply, and the last is
+    repeated. A reply is bytes, or a function of the connection and the request, after which the connection is
+    closed.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A small spec that is sound, for tests that spoil it: one schema file with the envelopes around it."""
+"""A small valid spec, for tests that spoil it: one schema file with the envelopes around it."""
 
 from __future__ import annotations
 
@@ -212,12 +212,12 @@ def written(folder: Path) -> Path:
 
 
 def documents(files: dict[str, Any]) -> dict[str, Any]:
-    """Return the documents read from files with this content, in which each key has a line."""
+    """Return documents with this content, by file, as if read from files: each key has a line number."""
     return {file: Document(parse(yaml.safe_dump(data, sort_keys=False), file)) for file, data in files.items()}
 
 
 def spoilt(spec: Path, good: str, bad: str, *, file: str = "schemas/cats.yaml") -> None:
-    """Replace the one place in a file that is `good`."""
+    """Replace `good`, which a file must contain exactly once, with `bad`."""
     text = (spec / file).read_text("utf-8")
     assert text.count(good) == 1, f"{good!r} is there {text.count(good)} times"
     (spec / file).write_text(text.replace(good, bad), "utf-8")

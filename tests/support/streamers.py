@@ -1,7 +1,7 @@
 """A streamer whose messages a test controls: a small service with a real WebSocket and peer connection.
 
-By default it follows the protocol in the simplest way: it grants a session, offers, and answers every
-request at once, with small stamped pictures. `signal` and `tell` send any text at any moment; ``held``
+By default it follows the protocol in the simplest way: it grants a session, sends an offer, answers every
+request at once, and shows small stamped pictures. `signal` and `tell` send any text at any moment; ``held``
 names requests that the test answers. Prefer the emulator's fault script if it can do the same.
 """
 
@@ -21,6 +21,7 @@ from aiohttp import WSMsgType, web
 
 from odyssey_proto._base.event_loop import BackgroundLoop
 from odyssey_proto._video import stamp
+from odyssey_proto.emulator._http.listening import stop_listening
 from odyssey_proto.emulator._stream.camera import PictureTrack
 from odyssey_proto.emulator._stream.peer import StreamerPeer
 from tests.support.processes import PATIENCE_S, eventually
@@ -69,7 +70,7 @@ class ScriptedStreamer:
         self.links = 0
         """Number of WebSockets that were opened."""
         self.as_bytes: Callable[[str], bytes] | None = None
-        """If set, every message is sent as these bytes, through the WebSocket and on the channel."""
+        """If set, it encodes every message that is sent, through the WebSocket and on the channel."""
         self.refusals: list[tuple[int, dict[str, str]]] = []
         """Statuses and headers of the next answers to handshakes, in order; then handshakes are accepted."""
         self.handshakes: list[str] = []
@@ -81,6 +82,7 @@ class ScriptedStreamer:
         self._tokens = itertools.count(1)
         self._loop = BackgroundLoop("scripted-streamer")
         self._runner: web.AppRunner | None = None
+        self._server: asyncio.Server | None = None
         self._socket: web.WebSocketResponse | None = None
         self._peers: list[StreamerPeer] = []
         self._track = PictureTrack()
@@ -112,7 +114,7 @@ class ScriptedStreamer:
         self._run(self._answer(self._newest[kind]))
 
     def wait_for(self, kind: str) -> None:
-        """Wait for a request."""
+        """Wait until a request of type ``kind`` has been received."""
         eventually(lambda: kind in self.heard)
 
     @property
@@ -133,7 +135,7 @@ class ScriptedStreamer:
         eventually(lambda: self.heard.count("answer") > answers)
 
     def end_track(self) -> None:
-        """End the video with an RTCP BYE, and send no more of it."""
+        """End the video with an RTCP BYE, and send no more video."""
 
         async def stop() -> None:
             connection: Any = self._peers[-1]._pc
@@ -185,8 +187,9 @@ class ScriptedStreamer:
         app.router.add_post("/sessions/token", give_token)
         self._runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        assert self._runner.server is not None
+        self._server = await asyncio.get_running_loop().create_server(self._runner.server, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
         self._camera = asyncio.create_task(self._film())
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
@@ -255,6 +258,8 @@ class ScriptedStreamer:
     async def _stop(self) -> None:
         if self._camera is not None:
             self._camera.cancel()
+        if self._server is not None:
+            await stop_listening(self._server)
         await asyncio.gather(*(peer.close() for peer in self._peers), return_exceptions=True)
         if self._socket is not None:
             await self._socket.close()

@@ -1,7 +1,7 @@
 """Random stress with a seed: tries until the time is over, and disturbances of the threads.
 
-``make stress SECONDS=300 SEED=7`` sets both; the run of every test is short. The same seed makes the same choices;
-the threads of this machine, and so the moments at which the choices meet, are never the same.
+``make stress SECONDS=300 SEED=7`` sets time and seed; without it, the run is short. The same seed makes the same
+choices, but the timing of the threads, and so the moments at which the choices meet, differs from run to run.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SWITCHES_S: Final = (1e-5, 1e-3, 0.005, 0.02)  # Python's usual interval is 0.0
 
 
 def tries(few: int) -> Iterator[int]:
-    """Yield 0, 1, … until the time is over; in the short run, ``few`` numbers however long that takes."""
+    """Yield 0, 1, … until the time is over, but at least ``few`` numbers; in the short run, exactly ``few``."""
     until = time.monotonic() + SECONDS
     for number in itertools.count():
         if number >= few and time.monotonic() >= until:
@@ -42,7 +42,7 @@ def tries(few: int) -> Iterator[int]:
 
 
 def rounds(about: str) -> Iterator[random.Random]:
-    """Yield the choices of each round, until the time is over; at least one round.
+    """Yield the random choices of each round until the time is over, for at least one round.
 
     Python switches between threads more or less often in each round. In a long run, other threads are busy too.
     """

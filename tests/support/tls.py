@@ -24,7 +24,7 @@ class Certificate:
     """A self-signed certificate."""
 
     server: ssl.SSLContext
-    """For a server that shows it."""
+    """The context of a server that presents it."""
     path: Path
     """The file for a client that trusts it."""
     key_path: Path

@@ -56,7 +56,7 @@ def have_struck(emulator: Emulator, faults: tuple[Fault, ...]) -> bool:
 
 
 def waiting_for(where: str) -> str:
-    """Return a script that waits there, and then reports when it was interrupted."""
+    """Return a script that waits in the call ``where``, and reports the time at which it is interrupted."""
     _, before, wait = WAITS[where]
     return f"""
 say("alive")

@@ -1,4 +1,4 @@
-"""``python tests/support/watched.py REPORT SETTINGS``: an emulator, with a witness in its process.
+"""``python tests/support/watched.py REPORT SETTINGS``: an emulator whose own process checks its traffic.
 
 The settings are JSON. Violations of ``spec/`` are written to REPORT as they happen, because the process may be
 killed.
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def load() -> None:
-    """Load the modules that an emulator needs for a connection; it starts no thread."""
+    """Load the modules that an emulator needs for a connection, without starting a thread."""
     for name in ("aiohttp.web", "aiortc", "av", "odyssey_proto.emulator"):
         importlib.import_module(name)
     Contract(("odyssey-proto/",))

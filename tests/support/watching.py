@@ -1,8 +1,8 @@
 """A script that watches a stream of the emulator and reports each frame, each event and the end.
 
 It runs in a separate process, behind a `Network`; `Watched` collects its reports for the test, which compares the
-frames with the pictures that the emulator painted: a decoder that lost what a frame refers to shows a different
-picture, mostly with a stamp that can still be read.
+frames with the pictures that the emulator painted: a decoder that lost the reference of a frame shows a different
+picture, usually with a stamp that can still be read.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ __all__ = ["SIZE", "SMALL", "Seen", "Watched", "watch"]
 SIZE: Final = (640, 352)
 """Half of the usual width and height, which cost a quarter of the CPU."""
 SMALL: Final = (512, 128)
-"""The same for a link that is only up or down: few packets are enough, and pictures still differ."""
+"""A size for tests of a link that is only up or down: few packets are enough, and pictures still differ."""
 
 PROMPT: Final = "A car race"
-"""In which much moves."""
+"""A prompt for a picture in which much moves."""
 
 WATCH: Final = """
 import os
@@ -84,8 +84,8 @@ else:
 """
 
 FAR_OFF: Final = 1.0
-"""Levels of grey. An encoded picture is within 0.5 of the painted one. A picture that was decoded
-without its reference is not: two pictures that are a second apart differ by 10."""
+"""A difference in levels of grey. An encoded picture is within 0.5 of the painted one. A picture that was decoded
+without its reference is further off: two pictures that are a second apart differ by 10."""
 PERIOD_MS: Final = 50
 LATE: Final = (20, 80)
 """The number of pictures that may have become due before a busy emulator hands one over: usually, and at most."""
@@ -157,9 +157,9 @@ class Watched:
         return self.events_of(kind)[known:][-1]
 
     def garbage(self) -> list[tuple[Seen, float]]:
-        """Return the frames that were never painted: unreadable, repeated, out of order, or different.
+        """Return the wrong frames: unreadable, repeated, out of order, or unlike every picture painted then.
 
-        With each comes its mean difference from the picture that was painted, in levels of grey.
+        Each comes with its mean difference from the painted picture, in levels of grey; 255 if it is unreadable.
         """
         painted = _Painted(self._size)
         found = []
@@ -198,9 +198,9 @@ class _Painted:
         self._begin_ms: int | None = None
 
     def distance(self, means: NDArray[np.float32], number: int, time_ms: int) -> float:
-        """Compare a frame with what was painted around its moment; return the least mean difference."""
-        # More pictures may have been due than were painted, and a busy emulator hands them over late, the first
-        # one, too, from which the others are counted.
+        """Compare a frame with the pictures painted around its time; return the smallest mean difference."""
+        # A busy emulator may paint fewer pictures than were due, and it hands them over late: the first one, too,
+        # from which the others are counted.
         if self._begin_ms is None:
             self._begin_ms = time_ms - PERIOD_MS * number
         expected = round((time_ms - self._begin_ms) / PERIOD_MS)

@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 __all__ = ["GATE", "SHARED", "Fickle", "Gated", "Levels", "clip", "level_of", "levels", "pictures"]
 
 GATE: Final = "ODYSSEY_TESTS_GATE"
-"""Variable of the environment with the file for which `Gated` waits."""
+"""Environment variable with the path of the file for which `Gated` waits."""
 
 
 class Levels:
     """A grey world: its level is 40, 40 more for each prompt after the first, and lower on the right."""
 
     def start(self, prompt: str, image: Any, size: tuple[int, int], seed: int) -> str:
-        """Begin; if there is an image, with its level."""
+        """Begin with the level of the image, if there is one."""
         self.asked = prompt, None if image is None else image.shape, size, seed
         self.level = 40 if image is None else int(image.mean())
         self.size = size
@@ -43,7 +43,7 @@ class Levels:
 
 
 class Gated(Levels):
-    """The same world, whose second picture waits until the file that `GATE` names is there."""
+    """The same world, but each picture after the first waits until the file that `GATE` names exists."""
 
     def picture(self, t: float) -> np.ndarray[Any, Any]:
         """Wait, and return the picture."""
@@ -53,7 +53,7 @@ class Gated(Levels):
 
 
 class Fickle:
-    """A world that fails in the step that a prompt names, "start", "interact" or "picture", until "heal"."""
+    """A world that fails in the step that its prompt names ("start", "interact" or "picture")."""
 
     closed: ClassVar[int] = 0
 
@@ -64,7 +64,7 @@ class Fickle:
             raise RuntimeError("no\nmodel")
 
     def interact(self, prompt: str) -> None:
-        """Note the step that must fail."""
+        """Note the step that must fail; fail if it is "interact"."""
         self.fails = prompt
         if prompt == "interact":
             raise SystemExit("no idea")
@@ -76,7 +76,7 @@ class Fickle:
         return np.full((4, 4), 100, np.uint8)
 
     def close(self) -> None:
-        """Count the ends."""
+        """Count the worlds that were closed."""
         type(self).closed += 1
 
 
@@ -103,7 +103,7 @@ def clip(path: Path, levels: Sequence[int], *, fps: int, size: tuple[int, int] =
 
 
 def pictures(folder: Path, levels: dict[str, int]) -> Path:
-    """Write grey pictures, by their names."""
+    """Write a grey picture for each name in ``levels``."""
     folder.mkdir(exist_ok=True)
     for name, level in levels.items():
         Image.new("RGB", (64, 36), (level, level, level)).save(folder / name)
@@ -111,7 +111,7 @@ def pictures(folder: Path, levels: dict[str, int]) -> Path:
 
 
 def level_of(picture: Any) -> int:
-    """Return the level of a grey picture, an array or a frame, near its middle but left of it."""
+    """Return the level of a grey picture, an array or a frame, just left of its middle."""
     array = picture.to_ndarray(format="rgb24") if isinstance(picture, av.VideoFrame) else np.asarray(picture)
     height, width = array.shape[:2]
     return round(float(array[height // 2 - 2 : height // 2 + 2, width // 2 - 8 : width // 2 - 4].mean()))

@@ -80,7 +80,7 @@ BY_NAME: Final[dict[str, Rows]] = {
     "watcher": [*FUNCTIONS, *values(TYPE, None)],
     "timeout": [*values(TYPE, "30", True, [1]), *values(VALUE, -1, math.nan)],
 }
-"""By the name of a parameter, in every call. Names that begin with ``on_`` are functions."""
+"""Wrong values by the name of a parameter, in every call. Parameters that begin with ``on_`` are functions."""
 
 
 def common(name: str) -> Rows | None:

@@ -1,4 +1,4 @@
-"""Odd answers and messages, and what a program gets: through the client, from real servers."""
+"""Odd answers and messages from real servers, and what a program gets of them through the client."""
 
 from __future__ import annotations
 
@@ -231,7 +231,7 @@ def test_a_program_goes_on_with_an_odd_answer(
 
 
 @pytest.mark.parametrize(("route", "sent", "use", "problem"), REFUSED.values(), ids=REFUSED)
-def test_a_program_is_told_what_cannot_be_read(
+def test_the_error_says_what_cannot_be_read(
     server: HttpServer,
     client: Odyssey,
     route: str,

@@ -1,4 +1,4 @@
-"""Every mutation of everything that the service sends is read as the schemas say: thousands, through the codec."""
+"""The codec reads thousands of mutations of all that the service sends, each as the schemas say."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def expected(name: str, mutation: Mutation) -> Any:
 
 
 def read(name: str, mutation: Mutation) -> str:
-    """Return what is written of what was read, as text: 1 is neither True nor 1.0."""
+    """Return what the codec makes of a mutation, as text: there, 1 is neither True nor 1.0."""
     try:
         model = codec.decode(getattr(odyssey_models, name), json_text(mutation.data))
         return json.dumps(model.to_dict(), sort_keys=True)

@@ -1,4 +1,4 @@
-"""Odd answers and messages with the values that are right, by hand: those of `cases.yaml`, and the vectors."""
+"""Odd answers and messages with the right values, written by hand: `cases.yaml`, and the invalid vectors."""
 
 from __future__ import annotations
 

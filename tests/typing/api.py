@@ -1,4 +1,4 @@
-"""The public API as text: names, signatures, defaults, fields, bases. `api.txt` has the promised one.
+"""The public API as text: names, signatures, defaults, fields, bases. `api.txt` holds the promised API.
 
 A change to it is a decision: update the file with ``python -m tests.typing.api``, and describe it in CHANGELOG.md.
 """
@@ -36,7 +36,7 @@ def described() -> str:
     """Return the public API of all packages, one line for each name."""
     packages = (odyssey_proto, core, emulator, conformance)
     text = "".join(f"{line}\n" for package in packages for line in _package(package))
-    return text.replace("pathlib._local.", "pathlib.")  # Python 3.13 shows where it has its classes
+    return text.replace("pathlib._local.", "pathlib.")  # Python 3.13 shows the private module of its classes
 
 
 def _package(package: types.ModuleType) -> Iterator[str]:

@@ -1,6 +1,6 @@
 """What type checkers make of `odyssey_models`: enums stay open, tables and the converter are typed. Never run."""
 
-# An `ignore` that is not needed is an error, and so is what cannot be reached.
+# An `ignore` that is not needed is an error, and so is code that cannot be reached.
 # mypy: warn-unreachable
 # pyright: strict, reportUnnecessaryTypeIgnoreComment=true
 
@@ -62,7 +62,7 @@ assert_type((Status.PENDING.value, Status.PENDING.name, Status.PENDING.is_known)
 assert_type({status: status.value for status in Status}, dict[Status, str])
 text: str = Status.PENDING
 texts: dict[str, int] = {Status.PENDING: 1}
-Status("pending", "completed")  # type: ignore[call-arg]  # makes no class
+Status("pending", "completed")  # type: ignore[call-arg]  # unlike `Enum`, no call makes a class
 
 one = models.converter()
 message = one.structure({"type": "offer", "sdp": "v=0"}, models.SIGNALING_FROM_SERVER["offer"])

@@ -62,7 +62,7 @@ with Emulator(codec="vp8", streamers=3, regions={"far": 0.5}, pace=10) as emulat
     assert_type(emulator.sessions, tuple[SeenSession, ...])
     emulator.faults.add(Fault(step="stream start", action="silence"), Fault(step="job", action="lose"))
 
-# An ignored error that is none is an error itself.
+# An `ignore` without an error is an error itself.
 Emulator(strimers=3)  # type: ignore[call-arg]
 Emulator(codec="av1")  # type: ignore[arg-type]
 Emulator(streamers="3")  # type: ignore[arg-type]

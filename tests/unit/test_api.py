@@ -1,4 +1,4 @@
-"""The public API is what `tests/typing/api.txt` says."""
+"""The public API is the one in `tests/typing/api.txt`."""
 
 from __future__ import annotations
 

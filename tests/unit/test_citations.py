@@ -1,4 +1,4 @@
-"""Every citation of the specification leads somewhere, and the numbers in its table of timers are the code's."""
+"""Every citation of the specification leads somewhere, and its table of timers has the numbers of the code."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def cited() -> list[tuple[str, str, str]]:
         for path in sorted((ROOT / folder).rglob("*.py"))
         if path != Path(__file__) and "small_spec" not in path.read_text("utf-8")  # which has schemas of its own
         for number, line in enumerate(path.read_text("utf-8").splitlines(), 1)
-        if "spec/" in line  # found sooner than by the pattern
+        if "spec/" in line  # faster than the pattern
         for match in CITATION.finditer(line)
     ]
 
@@ -136,7 +136,7 @@ def in_code(name: str) -> Any:
 
 
 def seconds_or_count(text: str, name: str) -> float:
-    """Return a value of the table in the unit of the constant, which its name ends with."""
+    """Return a value of the table in the unit with which the name of the constant ends."""
     number, _, unit = text.partition(" ")
     value = float(number) * UNITS[unit]
     if unit == "ms" and name.lower().endswith("_s"):

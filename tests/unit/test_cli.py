@@ -30,7 +30,7 @@ def status(*arguments: str) -> int:
 
 
 def code_without(*modules: str) -> str:
-    """Return a script that is the command in a Python without these modules."""
+    """Return a script that runs the command as in a Python without these modules."""
     blocked = f"import sys; sys.modules.update(dict.fromkeys({modules!r}))"
     return f"{blocked}; from odyssey_proto.cli import main; sys.exit(main(sys.argv[1:]))"
 
@@ -41,7 +41,7 @@ def without(*modules: str) -> list[str]:
 
 
 def with_the_extra_of_the_emulator_alone(*arguments: str) -> Process:
-    """Start the command where there is neither Click nor Rich."""
+    """Start the command as in a Python without Click and Rich."""
     return loaded_python(code_without("click", "rich"), *arguments)
 
 
@@ -107,7 +107,7 @@ def test_help_names_everything(
         (("--loud",), "No such option '--loud'"),
     ],
 )
-def test_wrong_arguments_are_told_with_status_2(
+def test_wrong_arguments_are_reported_with_status_2(
     arguments: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert status(*arguments) == 2
@@ -126,7 +126,7 @@ def test_wrong_arguments_are_told_with_status_2(
         ('[{"step": "media", "action": "sing"}]', ": action of 'media' must be one of"),
     ],
 )
-def test_what_cannot_work_is_told_in_one_line(
+def test_an_unusable_file_of_faults_is_reported_in_one_line(
     content: str | None, why: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "faults.json"
@@ -164,7 +164,7 @@ def test_the_emulator_prints_one_line_and_serves_until_a_signal(
         assert process.stderr == ""
 
 
-def test_a_port_that_is_taken_is_told_in_one_line() -> None:
+def test_a_port_that_is_taken_is_reported_in_one_line() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with loaded_command("emulator", "--port", str(port)) as process:
@@ -221,7 +221,7 @@ def test_the_demo_shows_its_progress_on_a_terminal_and_leaves_nothing_of_it(
 
 
 @pytest.mark.parametrize("options", [(), ("--json",)])
-def test_a_place_that_cannot_be_written_is_told(
+def test_an_output_that_cannot_be_written_is_reported(
     tmp_path: Path, options: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -250,7 +250,7 @@ def test_an_extra_that_is_missing_is_named(
     module: str, arguments: tuple[str, ...], extra: str, tmp_path: Path
 ) -> None:
     out = ("--out", str(tmp_path)) if arguments[0] == "demo" else ()
-    # The loaded process has loaded all the others already.
+    # A forked process has loaded all modules but these two already.
     start = loaded_python(code_without(module), *arguments, *out) if module in ("click", "rich") else None
     with start or Process([*without(module), *arguments, *out]) as process:
         assert process.ended() == (2 if arguments[0] == "conformance" and module != "click" else 1)

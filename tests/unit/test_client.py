@@ -275,7 +275,7 @@ def test_a_session_that_ctrl_c_kept_from_beginning_is_not_waited_for(
 
 @pytest.fixture
 def slow_request(client: Client) -> Iterator[threading.Event]:
-    """Set it to have the first request for a session answered."""
+    """The event for which the answer to the first request for a session waits."""
     granted = threading.Event()
     answers = iter([lambda: granted.wait(PATIENCE_S)])
 

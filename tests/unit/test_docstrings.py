@@ -24,7 +24,7 @@ def test_examples_in_docstrings_give_what_they_say(name: str) -> None:
         getattr(module, promised)
     runner = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS)
     for found in doctest.DocTestFinder().find(module):
-        if found.examples:  # running one without any takes as long as a short example
+        if found.examples:  # running a docstring without examples takes as long as a short example
             runner.run(found)
     assert runner.failures == 0
 

@@ -1,4 +1,4 @@
-"""The rule of all fuzz targets: what a target must not let through."""
+"""The rule of all fuzz targets: the violations that a target must notice."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def of(parse: Callable[[object], object]) -> Callable[[], None]:
 
 
 class RawError(OdysseyConnectionError):
-    """An error whose text nobody has made presentable."""
+    """An error whose text is not sanitised."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text, code="x")

@@ -19,7 +19,7 @@ from tests.support.sloppy import LEFT_OUT, reason_to_leave_out
 ROOT: Final = Path(__file__).parents[2]
 FILES: Final = sorted((ROOT / "tests").rglob("*.py"))
 IMPORT: Final = re.compile(r"^\s*(?:from|import)\b(?! aiohttp)[^#\n]*?\btest_\w+", re.MULTILINE)
-"""Also in the code of a program that a test starts. A module of aiohttp has a name like a test file's."""
+"""Also matches in programs that tests start, but skips aiohttp, which has a module named like a test file."""
 MARK: Final = re.compile(r"^ *(?:pytestmark = \[?|@)?pytest\.mark\.measures\b", re.MULTILINE)
 
 

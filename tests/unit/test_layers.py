@@ -1,4 +1,4 @@
-"""The layer rule of ARCHITECTURE.md against the imports in the code, and the effects of importing the packages."""
+"""The code's imports follow the layer rule of ARCHITECTURE.md, and importing a package loads nothing heavy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import ModuleType
 
-pytestmark = pytest.mark.xdist_group("layers")  # what they all look at is read once
+pytestmark = pytest.mark.xdist_group("layers")  # in one worker, which reads the code only once
 
 ROOT = Path(__file__).parents[2]
 PACKAGE = ROOT / "odyssey_proto"
@@ -41,7 +41,7 @@ def files() -> dict[str, Path]:
 
 @cache
 def rule(heading: str) -> dict[str, set[str]]:
-    """Read a table: room → what it may import, rooms and single modules."""
+    """Read a table: room → the rooms and single modules that it may import."""
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     section = text.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     rows: dict[str, set[str]] = {}
@@ -107,7 +107,7 @@ def place_of(module: str) -> str:
 
 
 def used(rooms: dict[str, set[str]], within: str, place: object) -> dict[str, set[str]]:
-    """Return the permissions that the code uses, and all imports without one, by room."""
+    """Return the permissions that the code uses, and the imports without a permission, by room."""
     found: dict[str, set[str]] = {room: set() for room in rooms}
     for module, targets in imports().items():
         if not module.startswith(within):

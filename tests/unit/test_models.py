@@ -45,7 +45,7 @@ SCRIPT = [models.ScriptEntry(timestamp_ms=0, start=START)]
 
 @attrs.frozen(kw_only=True)
 class Wrapped(models.JsonObject):
-    """A model in a model: of the generated ones, only some have objects in them, and none has a list there."""
+    """A model in a model: only some generated models contain another, and none has a list in the inner one."""
 
     text: str = ""
     inner: models.ErrorBody
@@ -166,7 +166,7 @@ class TestAClass:
     def test_carries_its_tag_by_default(self) -> None:
         assert models.Update(prompt="Pet the cat").type == "update"
 
-    def test_tells_the_wire_name_where_it_differs(self) -> None:
+    def test_gives_the_wire_name_of_a_field_if_it_differs(self) -> None:
         wire = {f.name: f.metadata.get("wire") for f in attrs.fields(models.IceCandidate)}
         assert wire == {
             "type": None,
@@ -175,7 +175,7 @@ class TestAClass:
             "sdp_mline_index": "sdpMLineIndex",
         }
 
-    def test_tells_what_is_written_as_null(self) -> None:
+    def test_marks_the_fields_that_are_written_as_null(self) -> None:
         fields = attrs.fields(models.StreamRecordingInfo)
         assert [f.name for f in fields if f.metadata.get("write_null")] == ["ended_at", "duration_seconds"]
 

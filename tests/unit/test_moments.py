@@ -1,4 +1,4 @@
-"""The table of all messages at all moments in ARCHITECTURE.md: complete, and true of the core."""
+"""The table of all messages at all moments in ARCHITECTURE.md is complete, and true of the core."""
 
 from __future__ import annotations
 

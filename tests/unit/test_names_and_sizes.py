@@ -14,12 +14,12 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-pytestmark = pytest.mark.xdist_group("names")  # what they all look at is read once
+pytestmark = pytest.mark.xdist_group("names")  # in one worker, which reads the code only once
 
 ROOT = Path(__file__).parents[2]
 MOST_LINES = 500
 MOST_METHODS = 40
-WITNESSES = ("emulator", "conformance")  # they share as little as possible with the client, names of numbers too
+WITNESSES = ("emulator", "conformance")  # they share little with the client: a constant may have one name in both
 WITH_UNIT = re.compile(r"[A-Z0-9_]+_(S|MS|HZ|BPS|BYTES|CHARS|PX)")
 
 
@@ -34,11 +34,11 @@ def modules(*folders: str) -> list[tuple[str, str]]:
 
 
 parsed = functools.cache(ast.parse)
-"""The tree of a text, which takes longer than looking at it."""
+"""The syntax tree of a text, cached because parsing takes longer than the checks."""
 
 
 def classes(body: list[ast.stmt]) -> Iterator[ast.ClassDef]:
-    """Yield the classes among statements, and those within them: not what is within expressions."""
+    """Yield the classes among statements, at any depth; expressions, which have none, are not searched."""
     for node in body:
         if isinstance(node, ast.ClassDef):
             yield node

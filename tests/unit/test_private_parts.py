@@ -90,7 +90,7 @@ def test_a_jitter_buffer_has_the_methods_that_ours_overrides_and_calls() -> None
 def test_what_a_packet_holds_of_its_frame_is_where_the_buffer_looks_for_it() -> None:
     codec = RTCRtpCodecParameters(mimeType="video/VP8", clockRate=90000, payloadType=97)
     packet: Any = RtpPacket(payload_type=97, payload=b"\x10data")
-    packet._data = depayload(codec, packet.payload)  # as the receiver does before it adds it to the buffer
+    packet._data = depayload(codec, packet.payload)  # as the receiver does before it adds the packet to the buffer
     assert packet._data == b"data"
     assert "._data" in inspect.getsource(RTCRtpReceiver)
 
@@ -144,7 +144,7 @@ def test_a_retransmission_is_recognised_by_looking_up_its_ssrc(receiver: Any) ->
 
 def test_what_a_sender_has_sent_is_kept_where_the_emulator_puts_its_own() -> None:
     async def parts() -> dict[str, Any]:
-        return vars(RTCRtpSender("video", Transport()))  # type: ignore[arg-type]  # all that it takes
+        return vars(RTCRtpSender("video", Transport()))  # type: ignore[arg-type]  # a sender needs no more
 
     attributes = asyncio.run(parts())
     assert (attributes["_RTCRtpSender__rtp_history"], attributes["_RTCRtpSender__rtt"]) == ({}, None)
@@ -396,6 +396,6 @@ def test_an_answer_of_http_client_reads_its_status_by_a_method_that_can_be_repla
             version, status, reason = super()._read_status()  # type: ignore[misc]  # typeshed lacks it
             return version, 100 if status == 103 else status, reason
 
-    response = Response(Raw())  # type: ignore[arg-type]  # all that it takes from a socket
+    response = Response(Raw())  # type: ignore[arg-type]  # it needs no more of a socket
     response.begin()
     assert response.status == 204

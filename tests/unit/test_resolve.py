@@ -1,4 +1,4 @@
-"""Tests in environments of their own: what is reported of them, and that they have the packages that they need."""
+"""Test runs in separate environments: the summary of their outcomes, and the packages that the tests need."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_without_a_test_that_failed_the_last_lines_are_repeated(output: str) -> 
 
 
 def imported(path: Path) -> Iterator[str]:
-    """Yield the modules that are imported when a file is: not those inside functions or for types only."""
+    """Yield the modules that importing a file imports: not those inside functions or for types only."""
     for node in ast.parse(path.read_text("utf-8")).body:
         match node:
             case ast.Import(names=names):
@@ -54,7 +54,7 @@ def imported(path: Path) -> Iterator[str]:
 
 
 def all_imported(paths: list[Path]) -> dict[str, Path]:
-    """Return the packages of others that files import, also through ours; each with one of the files."""
+    """Return the third-party packages that files import, also through `tests` and `tools`, each with one file."""
     found: dict[str, Path] = {}
     seen: set[Path] = set()
     while paths:

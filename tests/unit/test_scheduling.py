@@ -1,4 +1,4 @@
-"""Tests are given to workers in the same order as pytest-xdist gives them."""
+"""`GroupScheduling` gives tests to workers in the same order as pytest-xdist."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Worker:
 
 
 class Settings:
-    """What the schedulers read of pytest's settings."""
+    """The part of pytest's settings that the schedulers read."""
 
     option = types.SimpleNamespace(loadscopereorder=False)
 

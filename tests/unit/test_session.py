@@ -58,7 +58,7 @@ def silent(*_: object) -> None:
 
 
 def leave(session: Session) -> None:
-    """Disconnect, and wait for the end however busy the machine is: `disconnect` does so for a second only."""
+    """Disconnect, and wait for the end, however busy the machine is: `disconnect` waits only about a second."""
     session.disconnect()
     assert session._driver.ended.wait(PATIENCE_S)
 
@@ -357,7 +357,7 @@ def test_a_start_that_times_out_has_ended_its_frames_before_it_raises(
     with pytest.raises(OdysseyStreamTimeoutError):
         session.start_stream("A cat", timeout=SHORT_S)
     frames = session._driver.hub.subscribe()  # those of the next stream
-    session._driver._waiting._abandon(-1)  # until the driver has taken everything before
+    session._driver._waiting._abandon(-1)  # returns after the driver has taken all that came before
     assert not frames.closed
 
 

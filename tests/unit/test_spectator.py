@@ -1,4 +1,4 @@
-"""What spectators refuse, and the outcome of servers' answers. Tests of success are in tests/live."""
+"""The arguments and the answers of servers that spectators refuse. Tests of success are in tests/live."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ BAD_ANSWERS: dict[str, tuple[bytes, type[OdysseyError], str]] = {
 
 
 @pytest.mark.parametrize("bad", BAD_ANSWERS)
-def test_an_answer_that_cannot_be_used_is_told(nothing_left: None, bad: str) -> None:
+def test_an_answer_that_cannot_be_used_is_reported(nothing_left: None, bad: str) -> None:
     reply, error, code = BAD_ANSWERS[bad]
     routes = {"POST /live/whep": reply, "GET /config": json_answer({"iceServers": []})}
     with HttpServer(routes) as server, pytest.raises(error) as told:

@@ -1,4 +1,4 @@
-"""The npm package is made from any schemas that keep the rules, and what has no form in TypeScript is an error."""
+"""The npm package is made from any schemas that keep the rules; one that TypeScript cannot express is an error."""
 
 from __future__ import annotations
 

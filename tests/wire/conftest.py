@@ -29,7 +29,7 @@ KINDS: Final = ("valid", "invalid")
 
 @functools.cache
 def cases(path: Path) -> list[tuple[str, Any]]:
-    """The cases of a file of vectors by their names, as `(reference to its schema, case)`."""
+    """Return the cases of a file of vectors: the name of each, and `(reference to its schema, case)`."""
     vector = json.loads(path.read_text("utf-8"))
     return [(case["name"], (vector["schema"], case)) for case in vector["cases"]]
 
@@ -96,7 +96,7 @@ def check_jsonschema() -> CheckJsonschema:
 
 @pytest.fixture(params=["spec", "bundle"])
 def validator(request: pytest.FixtureRequest, registry: Registry[Any]) -> Any:
-    """Make the validator of a referenced schema, from `spec/` and then from the bundle."""
+    """A function that makes the validator of a referenced schema, first from `spec/`, then from the bundle."""
 
     def validator_of(reference: str) -> Draft202012Validator:
         if request.param == "bundle":
@@ -114,8 +114,8 @@ class NetworkIsOffError(Exception):
 def offline(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make every connection and every lookup of a name raise `NetworkIsOffError`.
 
-    An audit hook would see more, but cannot be removed, and on Python 3.11 no thread can begin to be traced, as by
-    coverage, while the hook runs for another that begins.
+    An audit hook would see more, but cannot be removed. Also, on Python 3.11, a new thread cannot be traced, for
+    example by coverage, while the hook runs for another new thread.
     """
 
     def refusing(name: str) -> Callable[..., None]:

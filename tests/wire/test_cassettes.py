@@ -49,7 +49,7 @@ class Play(Protocol):
 
 @pytest.fixture
 def play(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Play:
-    give_time(monkeypatch)  # every recorded call is made
+    give_time(monkeypatch)  # so that every recorded call is made
 
     def play(name: str) -> Any:
         scene, tape = SCENES[name], Tape.read(FOLDER / f"{name}.yaml")
@@ -81,7 +81,7 @@ def told(name: str, path: str) -> Any:
 
 
 def caught(play: Play, name: str) -> Any:
-    """Return the error with which a scene ends; each is played once."""
+    """Return the error with which a scene ends; each scene is played once."""
     if name not in CAUGHT:
         with pytest.raises(OdysseyError) as failure:
             play(name)
@@ -104,7 +104,7 @@ def test_a_failure_is_one_line_without_the_key(name: str, play: Play) -> None:
 
 
 @pytest.mark.parametrize("name", FAILING)
-def test_a_failure_tells_the_id_of_its_request(name: str, play: Play) -> None:
+def test_a_failure_has_the_id_of_its_request(name: str, play: Play) -> None:
     (expected,) = interactions(name)[-1]["response"]["headers"].get("X-Request-Id", [None])
     assert caught(play, name).request_id == expected
 
@@ -114,7 +114,7 @@ def test_a_failure_tells_the_id_of_its_request(name: str, play: Play) -> None:
 
 @pytest.mark.parametrize("place", ["plain", "by_code", "in_detail"])
 @pytest.mark.parametrize("code", USAGE)
-def test_a_usage_error_tells_what_the_service_told(code: str, place: str, play: Play) -> None:
+def test_a_usage_error_passes_on_what_the_service_reported(code: str, place: str, play: Play) -> None:
     kind, details = USAGE[code]
     error = caught(play, f"session_request_{code.lower()}_{place}")
     assert type(error) is kind
@@ -130,18 +130,18 @@ def test_an_unknown_limit_is_a_plain_usage_error(play: Play) -> None:
     assert error.details == {"limit": 7}
 
 
-def test_a_second_session_is_told_how_many_there_may_be(play: Play) -> None:
+def test_a_second_session_is_refused_with_the_limit(play: Play) -> None:
     assert caught(play, "session_request_second_session").details == {"active_count": 1, "limit": 1}
 
 
-def test_too_many_requests_tell_when_to_ask_again(play: Play) -> None:
+def test_too_many_requests_are_reported_with_the_time_to_wait(play: Play) -> None:
     error = caught(play, "session_request_too_often")
     assert error.retry_after == error.details["retry_after_seconds"] == 20
     assert error.recoverable
 
 
 @pytest.mark.parametrize(("name", "recoverable"), [("no_streamers", True), ("forbidden", False)])
-def test_an_error_tells_whether_waiting_may_help(name: str, recoverable: bool, play: Play) -> None:
+def test_an_error_says_whether_waiting_may_help(name: str, recoverable: bool, play: Play) -> None:
     assert caught(play, f"session_request_{name}").recoverable is recoverable
 
 
@@ -274,7 +274,7 @@ def test_a_file_is_fetched_from_its_signed_address(name: str, play: Play) -> Non
     assert all("type" in event for event in iter_events(fetched.splitlines()))
 
 
-def test_an_expired_address_is_asked_for_anew(play: Play) -> None:
+def test_an_expired_address_is_requested_again(play: Play) -> None:
     play("download_with_a_fresh_address")
     statuses = [each["response"]["status"]["code"] for each in interactions("download_with_a_fresh_address")]
     assert statuses == [200, 200, 403, 200, 200]
@@ -301,7 +301,7 @@ def test_a_part_of_a_video_is_fetched(play: Play) -> None:
     assert (len(beginning), beginning[4:8]) == (32, b"ftyp")
 
 
-def test_a_range_beyond_the_end_is_told_as_such(play: Play) -> None:
+def test_a_range_beyond_the_end_is_reported_as_such(play: Play) -> None:
     assert play("download_beyond_the_end") == 416
 
 

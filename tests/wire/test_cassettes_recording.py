@@ -1,4 +1,4 @@
-"""Recording cassettes: complete, the same every time, without secrets; and the search for secrets finds them."""
+"""Cassettes are recorded completely, the same every time, and without secrets; the search finds any secret."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(autouse=True)
 def the_contract_holds(witness: Witness) -> Iterator[None]:
-    """Scenes that send what our client would refuse, for the service's answer; only the answers must conform."""
+    """Some scenes send what our client would refuse, to get the service's answer: only answers must conform."""
     yield
     assert [found for found in witness.violations() if found.by == "service"] == []
 
@@ -118,7 +118,7 @@ def test_a_cassette_is_small(path: Path) -> None:
 
 
 def answered(body: Any, **headers: str) -> Any:
-    """An answer as vcrpy passes it."""
+    """Return an answer in the form in which vcrpy passes it."""
     told = {"Content-Type": "application/json", **headers}
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     return {
@@ -210,8 +210,10 @@ def stable(text: str) -> str:
     return re.sub(r"bytes 0-31/\d+", "bytes 0-31/…", text)
 
 
-def test_recording_anew_from_the_emulator_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    # On a busy machine a call that only helps may give up otherwise, and its scene goes on differently.
+def test_recording_again_from_the_emulator_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Otherwise, on a busy machine, a call that only helps may give up, and its scene goes on differently.
     give_time(monkeypatch)
     assert record(SCENES.values(), tmp_path) == []
     for path in CASSETTES:

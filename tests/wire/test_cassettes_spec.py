@@ -60,7 +60,7 @@ def resolved(node: Any) -> Any:
 
 @attrs.frozen(kw_only=True)
 class Call:
-    """An interaction with its operation; None for a file behind a signed address."""
+    """An interaction. Its ``path`` is that of its operation, or None for a file behind a signed address."""
 
     method: str
     url: str
@@ -170,7 +170,7 @@ def request_faults(call: Call) -> list[str]:
 @every("name", described)
 def test_a_request_is_as_described(name: str) -> None:
     call = calls()[name]
-    # For these, either the key, a secret, was wrong, or nothing: the emulator was set to refuse valid requests.
+    # The requests of these calls are valid on the cassettes: a wrong key is scrubbed, and faults refused the rest.
     if call.status == 422 and call.path not in ("/auth/token", "/sessions/request", "/sessions/token"):
         assert request_faults(call) != []
     else:
@@ -205,7 +205,7 @@ def test_an_answer_is_as_described(name: str) -> None:
 
 
 @every("name", files)
-def test_a_file_is_asked_for_without_a_token_and_answered_as_told(name: str) -> None:
+def test_a_file_is_requested_without_a_token_and_its_status_fits_the_request(name: str) -> None:
     call = calls()[name]
     assert (call.method, "Authorization" in call.request["headers"]) == ("get", False)
     assert call.status in ((206, 416) if "Range" in call.request["headers"] else (200, 403))
@@ -254,6 +254,6 @@ def test_a_status_that_is_not_described_is_noticed() -> None:
     assert changed(call, response={**call.response, "status": {"code": 418}}).described_as is None
 
 
-def test_an_address_that_nobody_told_is_noticed() -> None:
+def test_an_address_from_neither_the_spec_nor_an_answer_is_noticed() -> None:
     with pytest.raises(AssertionError, match="neither described nor told"):
         path_of(f"{SERVICE}/elsewhere", {})

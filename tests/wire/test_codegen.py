@@ -1,6 +1,6 @@
 """`python -m tools.codegen` writes the same bytes everywhere, and reports drift and faulty schemas.
 
-What is a fault is the matter of `test_codegen_rules.py`.
+`test_codegen_rules.py` tests what counts as a fault.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ GENERATED = ROOT / "generated"
 
 
 def codegen(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run it as a process. That takes seconds, so use it only for tests that need a process."""
+    """Run the generator as a process. That takes seconds, so only tests that need a process do it."""
     command = [sys.executable, "-m", "tools.codegen", *map(str, arguments)]
     environ = {**os.environ, **environment}
     return subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=False)
@@ -85,7 +85,7 @@ def test_check_names_a_file_that_nothing_makes(copy: Path) -> None:
 def test_check_names_what_follows_from_a_schema_and_an_envelope_that_changed_and_writes_nothing(
     spec: Path, copy: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """All the rest is the same as ever, with the hash seed that this process happens to have."""
+    """All other files stay the same, whatever the hash seed of this process."""
     schema, envelope = spec / "schemas" / "ice.yaml", spec / "asyncapi.yaml"
     schema.write_text(schema.read_text("utf-8").replace("User name for TURN", "The user name for TURN"))
     envelope.write_text(
@@ -144,7 +144,7 @@ def insert(path: Path, before: str, text: str) -> None:
 
 def test_the_recipes_of_contributing_are_complete(spec: Path, tmp_path: Path) -> None:
     channel, asyncapi, openapi = spec / "schemas" / "channel.yaml", spec / "asyncapi.yaml", spec / "openapi.yaml"
-    # A field, with a name that Python spells otherwise, and notes that change nothing.
+    # A field with a name that Python spells differently, and with notes that change nothing.
     insert(
         *(channel, "      applied_prompt:"),
         "      startedAt:\n        title: Start\n        description: When.\n        type: [string, 'null']\n"

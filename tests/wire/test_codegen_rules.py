@@ -1,4 +1,4 @@
-"""What the generators cannot honour is refused with its file and its line, all at once."""
+"""All that the generators cannot honour in a spec is refused at once, each fault with its file and line."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_a_sound_spec_is_read(spec: Path) -> None:
     assert list(read(spec / "schemas")) == ["cats.yaml"]
 
 
-# What is replaced, by what, the first text of the faulty line, and the fault.
+# The replaced text, its replacement, a text that first occurs on the faulty line, and the fault.
 SCHEMA_FAULTS = {
     "an unknown keyword": (
         *("maxLength: 80", "maxLenght: 80", "maxLenght"),
@@ -441,7 +441,8 @@ def test_a_missing_envelope_is_named(spec: Path) -> None:
     assert faults(spec) == ["spec/asyncapi.yaml:1: the file is missing"]
 
 
-# The file, what is replaced, by what, the first text of the faulty line and its file, and the fault.
+# The file, the replaced text, and its replacement; the faulty file, a text on the faulty line, which of its
+# occurrences is meant, and the fault.
 ENVELOPE_FAULTS = {
     "a message in a union but in no operation": (
         *(

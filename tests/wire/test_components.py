@@ -1,4 +1,4 @@
-"""Schemas become components that generators understand; here on the smallest schemas that show each rule."""
+"""Schemas become components that generators understand: each rule is shown on the smallest schemas."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_a_field_that_the_service_writes_as_null_is_required_in_what_only_it_sen
     assert "required" not in made({"Note": note}, frozenset({"Note"}))["Note"]
 
 
-def test_a_default_is_kept_for_writers_and_told_to_readers() -> None:
+def test_a_default_is_kept_for_writers_and_described_to_readers() -> None:
     page = an_object({"limit": {"description": "Its size.", "type": "integer", "default": 20}})
     limit = made({"Page": page})["Page"]["properties"]["limit"]
     assert limit == {"description": "Its size. If absent: `20`.", "type": "integer", "format": "int64"}

@@ -61,7 +61,7 @@ class TestTheConverter:
         assert (case.get("reader"), ONE.unstructure(message)) == ("accepts", case["written"])
 
     @pytest.mark.parametrize("union", UNIONS.values(), ids=UNIONS)
-    def test_takes_the_message_of_the_tag_and_tells_an_unknown_one(self, union: Any) -> None:
+    def test_refuses_a_message_with_an_unknown_tag_and_names_it(self, union: Any) -> None:
         with pytest.raises(models.UnknownTagError) as unknown:
             ONE.structure({"type": "party", "more": 1}, union)
         assert unknown.value.tag == "party"

@@ -1,4 +1,4 @@
-"""The pages in `generated/docs` have everything that spec/ has, lead nowhere else, and load nothing."""
+"""The pages in `generated/docs` have everything that `spec/` has and no dead links, and load nothing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from tools.codegen.sources import Schema
 
-pytestmark = pytest.mark.xdist_group("docs")  # what they all look at is read once
+pytestmark = pytest.mark.xdist_group("docs")  # the pages are read once for all tests
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = ROOT / "spec"
@@ -48,7 +48,7 @@ VOID = {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "met
 
 @attrs.define
 class Parsed:
-    """What a page contains."""
+    """The contents of a page."""
 
     ids: list[str] = attrs.field(factory=list)
     links: list[str] = attrs.field(factory=list)
@@ -242,7 +242,7 @@ def yaml_documents(kind: str) -> Iterator[dict[str, Any]]:
 
 
 def marks(node: Any) -> Iterator[str]:
-    """Yield the description of everything that is marked as assumed, or the rest of what bears the mark."""
+    """Yield the description of everything that is marked as assumed, or else its summary or status."""
     if isinstance(node, list):
         for each in node:
             yield from marks(each)

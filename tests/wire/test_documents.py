@@ -1,4 +1,4 @@
-"""The documents in `generated/` for other tools: valid, complete in themselves, true to `spec/` and vectors."""
+"""The documents in `generated/` for other tools are valid, self-contained, and true to `spec/` and its vectors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from tests.wire.conftest import CheckJsonschema
 
-pytestmark = pytest.mark.xdist_group("documents")  # what they all look at is read once
+pytestmark = pytest.mark.xdist_group("documents")  # the documents are read once for all tests
 
 HERE: Final = Path(__file__).parent
 GENERATED: Final = HERE.parents[1] / "generated"
@@ -183,7 +183,7 @@ def test_a_message_is_described_in_plain_words() -> None:
 
 
 def test_a_valid_vector_fits_its_component(valid: Any) -> None:
-    """Some omit what today's service writes as null. Only tolerant readers accept them, and write the nulls."""
+    """Some vectors omit what today's service writes as null. Tolerant readers accept these and write the nulls."""
     reference, case = valid
     name = reference.rpartition("/")[2]
     for validator in validators(name):

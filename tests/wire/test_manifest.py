@@ -27,7 +27,7 @@ MEANT = {
     "reason": "in an error of another shape, where any object may stand",
     "until": "ditto",
 }
-"""What no schema lists, and is no sample of the unknown."""
+"""Names and values that no schema lists, although they are not samples of the unknown -> their meaning."""
 
 
 def unknown(schema: Any, data: Any) -> Iterator[str]:

@@ -25,7 +25,7 @@ from tools.codegen.tables import read_tables
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-pytestmark = pytest.mark.xdist_group("model names")  # what they all look at is read once
+pytestmark = pytest.mark.xdist_group("model names")  # the models are generated once for all tests
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,7 +50,7 @@ ATTRIBUTES = {
     "$ref": "ref",
     'say "it\'s"': "say_it_s",
     'a """ b': "a_b",
-    # The one that is spelt like its attribute has the name, wherever it stands.
+    # A name that is spelt like its attribute keeps that spelling, wherever it stands in the list.
     "sdpMid": "sdp_mid_",
     "sdp_mid": "sdp_mid",
     "sdp-mid": "sdp_mid__",
@@ -63,7 +63,7 @@ MEMBERS = {
     "mro": "MRO",
 }
 
-# Read in every way there is, and written in every way there is.
+# Reads a message in every possible way, and writes it in every possible way.
 PROGRAM = """
 import json, sys
 import attrs, odyssey_models
@@ -91,7 +91,7 @@ def document(**definitions: dict[str, Any]) -> dict[str, Any]:
 
 
 def faults(**definitions: dict[str, Any]) -> list[str]:
-    """What the rules have against a file with these definitions."""
+    """Return the faults that the rules find in a file with these definitions."""
     marked = parse(yaml.safe_dump(document(**definitions), sort_keys=False, allow_unicode=True), "odd.yaml")
     return [fault.text for fault in rules.faults({"odd.yaml": marked})]
 

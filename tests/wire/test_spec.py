@@ -255,7 +255,7 @@ def test_the_objects_that_sdks_share_are_those_of_this_library(registry: Any) ->
 
 
 def assumed(node: Any, place: str = "") -> Iterator[str]:
-    """Every place below `node` that is marked `x-assumed`, in the words of `spec/README.md`."""
+    """Every place below `node` that is marked `x-assumed`, named as in `spec/README.md`."""
     if isinstance(node, dict):
         if node.get("x-assumed"):
             yield f"{place}.{node['const']}" if "const" in node else place

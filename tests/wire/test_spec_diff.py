@@ -35,8 +35,8 @@ BODY = """\
         content: {application/json: {schema: {$ref: 'schemas/cats.yaml#/$defs/Picture'}}}
 """
 
-# The file, a text of it, what replaces it, the place, what changed, and whom that breaks; then the same for
-# the way back.
+# The file, a text in it, and its replacement; the place, the change, and whom the change breaks; then these three
+# for the reverse.
 CHANGES: dict[str, tuple[str, str, str, tuple[str, str, Breaks], tuple[str, str, Breaks]]] = {
     "an optional field": (
         *(SCHEMAS, "      url:\n        description: Its address.\n        type: string\n", ""),
@@ -314,17 +314,17 @@ CHANGES: dict[str, tuple[str, str, str, tuple[str, str, Breaks], tuple[str, str,
             "    address: answers\n",
             "    address: answers\n    bindings: {ws: {query: {required: [token]}}}\n",
         ),
-        ("streamerToClient/bindings", 'gone is now `{"ws": {"query": {"required": ["token"]}}}`', BOTH),
+        ("streamerToClient/bindings", 'is new: `{"ws": {"query": {"required": ["token"]}}}`', BOTH),
         ("streamerToClient/bindings", '`{"ws": {"query": {"required": ["token"]}}}` is now gone', BOTH),
     ),
     "a server of channels": (
         *(ASYNCAPI, "channels:\n", "servers: {one: {host: cats.example.org, protocol: wss}}\nchannels:\n"),
-        ("asyncapi.yaml/servers", 'gone is now `{"one": {"host": "cats.example.org", "protocol": "wss"}}`', BOTH),
+        ("asyncapi.yaml/servers", 'is new: `{"one": {"host": "cats.example.org", "protocol": "wss"}}`', BOTH),
         ("asyncapi.yaml/servers", '`{"one": {"host": "cats.example.org", "protocol": "wss"}}` is now gone', BOTH),
     ),
     "how credentials are presented": (
         *(OPENAPI, "components:\n", "components:\n  securitySchemes: {bearer: {type: http, scheme: bearer}}\n"),
-        ("securitySchemes/bearer", 'gone is now `{"type": "http", "scheme": "bearer"}`', WRITERS),
+        ("securitySchemes/bearer", 'is new: `{"type": "http", "scheme": "bearer"}`', WRITERS),
         ("securitySchemes/bearer", '`{"type": "http", "scheme": "bearer"}` is now gone', WRITERS),
     ),
     "the name of a call": (

@@ -1,4 +1,4 @@
-"""What the code generator takes from `asyncapi.yaml`: tables of tags; and what it refuses there."""
+"""The tables of tags that the code generator makes from `asyncapi.yaml`, and what it refuses there."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ READERS = {
 def read(reference: str, data: Any) -> Any:
     """Read `data` as the library does: a union by its reader, everything else by its class.
 
-    What only a client sends is read as by a server.
+    Messages that only a client sends are read as a server reads them.
     """
     name = reference.rpartition("/")[2]
     if name in READERS:

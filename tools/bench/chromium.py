@@ -53,7 +53,7 @@ def _program() -> str | None:
 class Browser:
     """A page in a browser of its own, during the ``with``.
 
-    The page is in this folder. ``GET /next`` waits for the argument of `tell`. ``POST /told`` sends JSON, which
+    The page is in this folder. ``GET /next`` waits for the argument of `send`. ``POST /told`` sends JSON, which
     `hear` returns. ``GET /now`` returns the time of this process, in ms of the monotonic clock.
 
     Args:
@@ -63,7 +63,7 @@ class Browser:
 
     def __init__(self, page: str, options: Mapping[str, object]) -> None:
         self._heard: queue.Queue[dict[str, Any]] = queue.Queue()
-        self._to_tell: queue.Queue[dict[str, Any]] = queue.Queue()
+        self._to_send: queue.Queue[dict[str, Any]] = queue.Queue()
         self._page = Path(__file__).with_name(page).read_bytes()
         self._options = options
         self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
@@ -90,9 +90,9 @@ class Browser:
         self._server.server_close()
         self._profile.cleanup()
 
-    def tell(self, content: dict[str, Any]) -> None:
+    def send(self, content: dict[str, Any]) -> None:
         """Send something to the page."""
-        self._to_tell.put(content)
+        self._to_send.put(content)
 
     def hear(self) -> dict[str, Any]:
         """Return the page's next message.
@@ -117,7 +117,7 @@ class Browser:
                     case "/":
                         self._answer(browser._page, "text/html; charset=utf-8")
                     case "/next":
-                        self._answer(json.dumps(browser._to_tell.get()).encode())
+                        self._answer(json.dumps(browser._to_send.get()).encode())
                     case "/now":
                         self._answer(json.dumps(time.monotonic() * 1000).encode())
                     case _:

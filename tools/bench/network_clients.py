@@ -147,7 +147,7 @@ def chromium(url: str, watching: Watching) -> dict[str, float]:
         while watching.lasts(time.monotonic()):
             for at, number in page.hear()["frames"]:
                 watching.note(at, number)
-        page.tell({"end": True})
+        page.send({"end": True})
         while not page.hear().get("ended"):
             pass
     return {**watching.found(), "corrupt": float("nan")}

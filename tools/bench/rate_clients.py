@@ -35,7 +35,7 @@ def streamer(feedback: str, most: str) -> None:
     """Send from a page in Chromium."""
     with Browser("streamer.html", {"feedback": feedback, "most": most}) as page:
         _say(**page.hear())
-        page.tell(json.loads(sys.stdin.readline()))
+        page.send(json.loads(sys.stdin.readline()))
         threading.Thread(target=_relay, args=(page,), daemon=True).start()
         sys.stdin.read()
 
@@ -107,10 +107,10 @@ async def _plain() -> None:
 def chromium() -> None:
     """Watch in Chromium."""
     with Browser("watcher.html", {}) as page:
-        page.tell(json.loads(sys.stdin.readline()))
+        page.send(json.loads(sys.stdin.readline()))
         _say(**page.hear())
         sys.stdin.read()
-        page.tell({"end": True})
+        page.send({"end": True})
         _say(**page.hear())
 
 

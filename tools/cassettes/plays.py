@@ -45,7 +45,7 @@ __all__ = [
     "recordings",
     "recordings_page",
     "session",
-    "session_as_told",
+    "session_via_api",
     "simulate",
     "simulate_address",
     "simulate_batch",
@@ -90,7 +90,7 @@ def session(stage: Stage) -> Any:
     return credentials, stage.api().signaling_config(config_url(credentials.signaling_url), _soon())
 
 
-def session_as_told(stage: Stage) -> Any:
+def session_via_api(stage: Stage) -> Any:
     api = stage.api()
     session = api.request_session(_soon())
     return session, api.signaling_config(config_url(session.signalling_url), _soon())

@@ -183,7 +183,7 @@ _ALL: Final = (
     Scene(name="session", play=plays.session, settings={"regions": {"us-west": 0.0, "us-east": 0.0}}),
     Scene(
         name="session_with_turn",
-        play=plays.session_as_told,
+        play=plays.session_via_api,
         only="the servers are what the service happens to use",
         settings={
             **_NO_REGIONS,

@@ -28,6 +28,8 @@ def between_nodes(place: str, old: Any, new: Any, why: str, breaks: Breaks) -> I
                 yield Change(place, f"`{key}` is now {_shown(now)}", "a note on where the fact comes from", NOBODY)
             elif key not in _TEXTS:
                 yield from between_nodes(f"{place}/{key}", was, now, why, breaks)
+    elif old is _NOTHING:
+        yield Change(place, f"is new: {_shown(new)}", why, breaks)
     elif old != new:
         yield Change(place, f"{_shown(old)} is now {_shown(new)}", why, breaks)
 

@@ -75,8 +75,8 @@ class Bandwidth:
         self._loss_at = 0.0
         self._tried: tuple[float, float] | None = None  # the limit and the loss before it was lowered for loss
         self._other_loss = 0.0  # the share lost at any rate
-        self._told_at: float | None = None
-        self._told = 0.0
+        self._last_limit_at: float | None = None
+        self._last_limit = 0.0
 
     @property
     def rate(self) -> float:
@@ -107,9 +107,13 @@ class Bandwidth:
         """Return the limit in bits per s if it is due for sending: at intervals, and if it falls; else None."""
         if self.estimate is None:
             return None
-        if self._told_at is not None and now - self._told_at < _EVERY_S and self.estimate > 0.97 * self._told:
+        if (
+            self._last_limit_at is not None
+            and now - self._last_limit_at < _EVERY_S
+            and self.estimate > 0.97 * self._last_limit
+        ):
             return None
-        self._told_at, self._told = now, self.estimate
+        self._last_limit_at, self._last_limit = now, self.estimate
         return int(self.estimate)
 
     def _close(self, now: float, lost: int, expected: int) -> None:

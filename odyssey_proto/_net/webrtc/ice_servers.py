@@ -87,7 +87,7 @@ class IceServers:
         self._relays: list[Any] = []
         self._failures: dict[IceUrl, str] = {}
         self._hopeless: set[IceUrl] = set()
-        self._told_nothing_new: set[IceUrl] = set()
+        self._uninformative: set[IceUrl] = set()
         self._late: set[asyncio.Task[None]] = set()
         self.has_late_relay = False
         """Whether a transport got a relay after its other candidates."""
@@ -166,7 +166,7 @@ class IceServers:
         found = [candidate for each in asking if (candidate := _result(each)) is not None]
         await _cancel(asking)
         if not found:
-            for url in set(self._stun) - self._told_nothing_new:
+            for url in set(self._stun) - self._uninformative:
                 self._failures.setdefault(url, "no answer")
         return found
 
@@ -190,7 +190,7 @@ class IceServers:
         try:
             address = await asyncio.shield(task)
             if ipaddress.ip_address(address).is_loopback:
-                self._told_nothing_new.add(url)  # a server on this machine only returns a known address
+                self._uninformative.add(url)  # a server on this machine only returns a known address
                 return None
             candidate, _ = await ice.server_reflexive_candidate(protocol, (address, url.port))
         except (_UnreachableError, stun.TransactionError, LookupError, OSError) as exc:

@@ -118,8 +118,8 @@ class Peer:
         self._receiving: Receiving | None = None
         self._channels = DataChannels(
             loop,
-            on_open=lambda size: self._reports.tell(listener.on_channel_open, size),
-            on_message=lambda message: self._reports.tell(listener.on_message, message),
+            on_open=lambda size: self._reports.notify(listener.on_channel_open, size),
+            on_message=lambda message: self._reports.notify(listener.on_message, message),
             on_close=self._reports.close_channel,
             on_excess=self._refuse_excess,
             tap=self._tap,
@@ -339,7 +339,7 @@ class Peer:
 
     def _take_late(self, agent: Any, candidate: Any) -> None:
         for found in candidates.announced(self._pc, agent, candidate):
-            self._reports.tell(self._listener.on_candidate, found)
+            self._reports.notify(self._listener.on_candidate, found)
 
     async def _watch_path(self) -> None:
         assert self._pc is not None
@@ -364,7 +364,7 @@ class Peer:
     def _take_state(self) -> None:
         assert self._pc is not None
         state = self._pc.connectionState
-        self._reports.tell(self._listener.on_state, state)
+        self._reports.notify(self._listener.on_state, state)
         if state == "connected":
             self._totals.connections += not self._connected
             self._connected = True
@@ -387,7 +387,7 @@ class Peer:
             self._video = track
             self._receive(track)
             self._spawn(self._watch(track))
-            self._reports.tell(self._listener.on_track)
+            self._reports.notify(self._listener.on_track)
         else:
             # Mostly audio, which nobody takes. If it cannot be discarded, decoded frames must not pile up.
             decoding.discard(self._receiver_of(track))
@@ -431,11 +431,11 @@ class Peer:
 
     async def _await_sign_of_life(self, on_answer: Callable[[], None]) -> None:
         if await liveness.answers(self._pc, self._totals.note_path):
-            self._reports.tell(on_answer)
+            self._reports.notify(on_answer)
 
     def _take_frame(self, frame: av.VideoFrame, received_at: float) -> None:
         self._measure()
-        self._reports.tell(self._listener.on_frame, frame, received_at)
+        self._reports.notify(self._listener.on_frame, frame, received_at)
 
     async def _watch(self, track: MediaStreamTrack) -> None:
         from aiortc import MediaStreamError

@@ -47,7 +47,7 @@ class Reports:
         self._spawn = spawn
         self._is_lost = False
 
-    def tell(self, method: Callable[..., None], *args: object) -> None:
+    def notify(self, method: Callable[..., None], *args: object) -> None:
         """Call ``method``, a method of the listener, unless this side is closing; an exception is only logged."""
         if self._is_closing():
             return
@@ -64,9 +64,9 @@ class Reports:
         self._is_lost = True
         error = OdysseyConnectionError(message, code=code, operation="peer connection", recoverable=recoverable)
         if code == "peer_closed":
-            self._spawn(self._tell_lost(error))
+            self._spawn(self._report_lost(error))
         else:
-            self.tell(self._listener.on_lost, error)
+            self.notify(self._listener.on_lost, error)
 
     async def lose_later(self, message: str, code: str) -> None:
         """Report the end as `lose` does, unless another reason for it comes within a moment."""
@@ -75,17 +75,17 @@ class Reports:
 
     def close_channel(self, label: str) -> None:
         """Report that a data channel was closed, unless the whole connection ends within a moment."""
-        self._spawn(self._tell_channel_closed(label))
+        self._spawn(self._report_channel_closed(label))
 
-    async def _tell_lost(self, error: OdysseyConnectionError) -> None:
+    async def _report_lost(self, error: OdysseyConnectionError) -> None:
         # A service that ends the session closes this too, and reports why through signaling: let that come first.
         await self._settled()
-        self.tell(self._listener.on_lost, error)
+        self.notify(self._listener.on_lost, error)
 
-    async def _tell_channel_closed(self, label: str) -> None:
+    async def _report_channel_closed(self, label: str) -> None:
         await self._settled()
         if not self._is_lost:
-            self.tell(self._listener.on_channel_closed, label)
+            self.notify(self._listener.on_channel_closed, label)
 
     async def _settled(self) -> None:
         await asyncio.sleep(_SETTLING_S)

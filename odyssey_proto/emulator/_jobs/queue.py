@@ -182,7 +182,7 @@ class SimulationQueue:
         except _WorkerDiedError:
             log.warning("the worker of %s died", job.job_id)
             await process.kill()
-            self._storage.begin_anew(job.job_id, now=self._now(), why="The worker died")
+            self._storage.requeue_job(job.job_id, now=self._now(), why="The worker died")
         except Exception as exc:
             log.exception("job %s failed", job.job_id)
             await process.kill()

@@ -53,8 +53,8 @@ def main() -> None:
         except BrokenPipeError:
             os._exit(1)  # nobody reads the reports; an ordinary exit would fail to flush
         except Exception as exc:  # noqa: BLE001  # fails only this job
-            is_told = isinstance(exc, ValueError | WorldError | OdysseyConfigError)
-            text = str(exc) if is_told else f"The simulation failed: {type(exc).__name__}: {exc}"
+            is_explained = isinstance(exc, ValueError | WorldError | OdysseyConfigError)
+            text = str(exc) if is_explained else f"The simulation failed: {type(exc).__name__}: {exc}"
             report("failed", why=text)
         else:
             report("done")

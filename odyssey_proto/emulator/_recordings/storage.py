@@ -308,7 +308,7 @@ class Storage:
         )
         return cursor.rowcount > 0
 
-    def begin_anew(self, job_id: str, *, now: float, why: str) -> None:
+    def requeue_job(self, job_id: str, *, now: float, why: str) -> None:
         """Requeue a job whose worker died, and delete its streams; fail it with ``why`` after `RUNS` runs."""
         for stream in self.recordings_of_job(job_id):
             self.drop_recording(stream.stream_id)
@@ -332,7 +332,7 @@ class Storage:
         for row in self._all(
             "SELECT job_id, dispatched_at FROM jobs WHERE status IN ('dispatched', 'processing')"
         ):
-            self.begin_anew(row["job_id"], now=row["dispatched_at"], why="The emulator stopped while the job ran")
+            self.requeue_job(row["job_id"], now=row["dispatched_at"], why="The emulator stopped while the job ran")
         for row in self._all("SELECT stream_id FROM recordings WHERE ended_at IS NULL"):
             self.drop_recording(row["stream_id"])
         known = {row["stream_id"] for row in self._all("SELECT stream_id FROM recordings")}

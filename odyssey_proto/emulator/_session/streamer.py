@@ -236,7 +236,7 @@ class Streamer:
 
     def stream_error(self, reason: str, message: str) -> None:
         """Send an ``interactive_stream_error`` to the client."""
-        self._send_message(InteractiveStreamError(reason=StreamErrorReason(reason), message=message))
+        self._send_message(_error(reason, message))
 
     def close_channels(self) -> None:
         """Close both data channels."""
@@ -422,8 +422,7 @@ class Streamer:
         if stream is None:
             return False
         if self._clock.now() - stream.began_at >= stream.longest:
-            text = "The stream was ended: its time is used up"
-            error = InteractiveStreamError(reason=StreamErrorReason(stream.cut_reason), message=text)
+            error = _error(stream.cut_reason, "The stream was ended: its time is used up")
             await self._cut(stream.cut_reason, error)
             return False
         return await self._goes_on("media") and not self._media_stopped
@@ -435,18 +434,13 @@ class Streamer:
         else:
             log.error("a picture could not be painted", exc_info=failure)
             reason, text = "internal_error", "The streamer failed"
-        error = InteractiveStreamError(reason=StreamErrorReason(reason), message=text)
-        await self._cut(reason, error, StreamEnded())  # not every error ends a stream
+        await self._cut(reason, _error(reason, text), StreamEnded())  # not every error ends a stream
 
     def _record(self, stream: _RunningStream, prompt: str) -> None:
         world = stream.world
         from_packets = self._peer is not None and self._peer.sends_h264
         recording = self._archive.begin(
-            stream.id,
-            self._session.account,
-            size=world.size,
-            fps=self._config.fps,
-            from_packets=from_packets,
+            stream.id, self._session.account, size=world.size, fps=self._config.fps, from_packets=from_packets
         )
         recording.note("start", prompt=prompt, applied_prompt=world.applied_prompt)
         stream.recording = recording
@@ -498,3 +492,7 @@ class Streamer:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SENT_WITHIN_S):
                 await asyncio.gather(*(track.drain() for track in tracks if track is not None))
+
+
+def _error(reason: str, message: str) -> InteractiveStreamError:
+    return InteractiveStreamError(reason=StreamErrorReason(reason), message=message)

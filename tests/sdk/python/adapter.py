@@ -1,6 +1,6 @@
 """The asynchronous SDK in the live scenarios of `odyssey-proto conformance`: a line of JSON says what to do.
 
-What the SDK does not have, spectators, is reported as not supported.
+The SDK has no spectators: their steps are reported as not supported.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ __all__ = ["Client", "play"]
 
 FINAL = ("completed", "failed", "cancelled")
 ENDS_WITHIN_S = 10
-"""Shorter than the SDK waits: one scenario has no streamer any more that could answer, and films all the while."""
+"""Shorter than the SDK's own timeout: in one scenario, no streamer is left to answer, but the filming goes on."""
 
 
 class Client:
-    """What each step does with the SDK; a step without a method is not supported."""
+    """The steps of scenarios, as methods that call the SDK; a step without a method is not supported."""
 
     def __init__(self, odyssey: Odyssey) -> None:
         self._odyssey = odyssey

@@ -1,6 +1,6 @@
 """The asynchronous SDK in the live scenarios of the conformance kit: all points but those of a spectator.
 
-It reads with the core, whose points for vectors are those of this library.
+The SDK reads messages with the core, so its points for vectors are those of this library.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ pytestmark = [
 ]
 
 STEPS = frozenset({"list_recordings", "simulate", "wait_job", "download", "wait"})
-"""What the SDK can do in the scenarios of the conformance kit."""
+"""The steps that the SDK can do, of those in the scenarios of the conformance kit."""
 
 OF_TYPES = frozenset({"type", "required", "const", "anyOf", "oneOf"})
 """Keywords that a type expresses; a guard knows nothing of the others."""
@@ -55,7 +55,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     packed = node.run("npm", "pack", "--silent", PACKAGE, cwd=folder).strip()
     subprocess.run(["tar", "-xzf", packed], cwd=folder, check=True)
     package = (folder / "package").rename(folder / "node_modules" / "odyssey-models")
-    # Declarations of packages are not checked: those of node take longer than all the rest. So ours are copied.
+    # Declarations of packages are not checked, as those of Node take longer than all the rest. So ours are copied.
     (folder / "declarations").mkdir()
     for path in package.glob("*.d.ts"):
         shutil.copy(path, folder / "declarations" / path.name.replace(".d.ts", ".ts"))
@@ -65,7 +65,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def program(built: Path) -> Iterator[subprocess.Popen[str]]:
-    """The SDK in node, for `sdk`."""
+    """The SDK as a process of Node, for the function `sdk`."""
     command = ["node", "build/src/run.js"]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, cwd=built, stdin=pipe, stdout=pipe, encoding="utf-8") as process:

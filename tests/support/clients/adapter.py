@@ -1,4 +1,7 @@
-"""This library as a command for ``odyssey-proto conformance``: vectors, or a scenario, by the first line."""
+"""This library as a command for ``odyssey-proto conformance``.
+
+The first line of its input decides whether it answers vectors or plays a scenario.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A client that shares no code with this library, in the live scenarios, with faults by name among its arguments.
+"""A client for the live scenarios that shares no code with this library; its arguments name its faults.
 
 It knows few steps, and reports the others as not supported.
 """
@@ -58,14 +58,14 @@ async def play(scenario: dict[str, Any], faults: list[str]) -> None:
                 case "wait":
                     await asyncio.sleep(step["seconds"])
                 case "disconnect":
-                    pass  # at the end of the block
+                    pass  # happens at the end of the block
                 case _:
                     report |= {"outcome": "unsupported", "why": step["do"]}
             print(json.dumps(report), flush=True)
 
 
 def call(step: dict[str, Any], times: int) -> int:
-    """Make a REST call until it succeeds, and return its last status."""
+    """Make a REST call until it succeeds, at most ``times`` times, and return the last status."""
     url = os.environ["ODYSSEY_API_URL"]
     headers = bearer(url, os.environ["ODYSSEY_API_KEY"])
     status = 0

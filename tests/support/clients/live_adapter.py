@@ -1,4 +1,4 @@
-"""This library in the live scenarios of the conformance kit; `tests.support.clients.adapter` is the command."""
+"""Plays scenarios of the conformance kit with this library; `tests.support.clients.adapter` is the command."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _BUNDLE = Path(__file__).resolve().parents[3] / "generated" / "schema" / "odysse
 
 @functools.cache
 def registry() -> Registry[Any]:
-    """Return the schemas as ``bundle``."""
+    """Return a registry that has the schemas under the name ``bundle``."""
     bundle = json.loads(_BUNDLE.read_text("utf-8"))
     made: Registry[Any] = Registry().with_resource("bundle", Resource.from_contents(bundle))
     return made

@@ -1,6 +1,7 @@
-"""A program that echoes its input, or prints its number, and ends with the status in its environment.
+"""A program that echoes a line of its input and exits with STATUS from its environment (negative: by that signal).
 
-With arguments, it says them, and its folder; then it waits for an interrupt.
+If the line is ``number``, it prints its process ID instead. With arguments, it prints these and its working
+directory, and then waits for an interrupt.
 """
 
 from __future__ import annotations

@@ -52,7 +52,7 @@ def read(request: dict[str, Any], raw: bytes) -> dict[str, Any]:
 
 
 class Player:
-    """A session of the core, connected, to which a transcript happens."""
+    """A connected session of the core, which plays a transcript."""
 
     def __init__(self) -> None:
         self._core = Protocol(AdvancedConfig())
@@ -139,7 +139,7 @@ def failed(call: int, error: OdysseyError) -> dict[str, Any]:
 
 
 def serve(request: dict[str, Any]) -> None:
-    """Answer a request, and those on stdin after it, on stdout."""
+    """Answer a request, and then those on stdin; the answers go to stdout."""
     print(json.dumps({"id": request["id"], **answer(request)}), flush=True)
     for line in sys.stdin:
         request = json.loads(line)

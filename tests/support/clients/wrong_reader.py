@@ -1,4 +1,4 @@
-"""A reader of vectors that is wrong: it takes the last of doubled keys and NaN, and keeps unknown fields."""
+"""A reader of vectors that is wrong: it accepts duplicate keys and NaN, and keeps unknown fields."""
 
 from __future__ import annotations
 

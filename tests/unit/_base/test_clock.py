@@ -55,7 +55,7 @@ def test_a_steady_clock_lets_a_jump_ahead_through() -> None:
 
 def test_a_steady_clock_takes_a_thread_that_was_slow_for_no_jump() -> None:
     class Slow:
-        """The first of two readings is long out of date when it is used."""
+        """A clock whose third reading is long out of date by the time that a slow thread uses it."""
 
         def __init__(self) -> None:
             self.readings = [100.0, 4000.0, 200.0, 4000.5]
@@ -67,7 +67,7 @@ def test_a_steady_clock_takes_a_thread_that_was_slow_for_no_jump() -> None:
     assert [steady.now(), steady.now()] == [4000.0, 4000.5]
 
 
-def test_a_date_is_told_by_how_long_ago_it_was() -> None:
+def test_the_seconds_since_a_date_are_negative_if_it_is_in_the_future() -> None:
     assert 3599 < seconds_since(time.time() - 3600) < 3700
     assert seconds_since(time.time() + 3600) < -3500
 
@@ -122,7 +122,7 @@ def test_a_step_never_outlives_its_call(timeout: float | None, expected: float) 
     assert step.expired
 
 
-def test_repr_tells_what_is_left() -> None:
+def test_repr_shows_the_time_left() -> None:
     assert repr(Deadline(2.5, SetClock())) == "Deadline(2.500 s left)"
     assert repr(Deadline(None, SetClock())) == "Deadline(never)"
 

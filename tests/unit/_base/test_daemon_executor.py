@@ -1,4 +1,4 @@
-"""An executor of daemon threads: what it promises, and what is left of it."""
+"""An executor of daemon threads: how it runs calls, and that it leaves no thread and no reference behind."""
 
 from __future__ import annotations
 

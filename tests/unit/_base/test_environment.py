@@ -1,4 +1,4 @@
-"""Variables of the environment, as files and shells leave them."""
+"""Environment variables, with what files and shells leave around their values."""
 
 from __future__ import annotations
 

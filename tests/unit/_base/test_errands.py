@@ -1,4 +1,4 @@
-"""Work of public calls on a thread of its own, while the main thread waits."""
+"""The work of public calls: it runs on a thread of its own while the main thread waits."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("variable", defau
 
 @pytest.fixture
 def interrupts() -> Iterator[None]:
-    """SIGUSR1 raises a TimeoutError on the main thread."""
+    """Have SIGUSR1 raise a TimeoutError on the main thread."""
     if not hasattr(signal, "pthread_kill"):
         pytest.skip("needs signals to threads")
 
@@ -119,7 +119,7 @@ def test_the_user_s_exception_that_is_being_handled_keeps_its_variables() -> Non
 
 def test_work_for_which_there_is_no_thread_is_done_where_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     entered = contextvars.copy_context()
-    # It raises a RuntimeError, in C, as the system does that has no more threads.
+    # Entering a context twice raises a RuntimeError in C, as starting a thread does if the system has no more.
     monkeypatch.setattr("_thread.start_new_thread", entered.run)
     assert entered.run(undisturbed(threading.current_thread)) is threading.main_thread()
 
@@ -167,7 +167,7 @@ def test_what_abandoned_work_has_made_is_undone() -> None:
     with pytest.raises(TimeoutError, match="of the user"):
         call()
     errands.settle(Deadline(None, MonotonicClock()))
-    assert undone.wait(30)  # on a busy machine, a thread may start so late that `settle` does not know it
+    assert undone.wait(30)  # `settle` does not wait for a thread that starts late, on a busy machine
 
 
 @pytest.mark.usefixtures("interrupts")

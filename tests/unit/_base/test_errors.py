@@ -116,12 +116,12 @@ def test_the_text_of_a_usage_error_is_one_line_whatever_the_service_sends(text: 
     assert str(errors.usage_error("RATE_LIMITED", text)) == line
 
 
-def test_a_fault_of_the_library_is_told_by_its_kind_only() -> None:
+def test_a_fault_of_the_library_is_reported_by_its_type_only() -> None:
     error = errors.internal(ZeroDivisionError("SECRET"))
     assert (error.code, "ZeroDivisionError" in str(error), "SECRET" in str(error)) == ("internal", True, False)
 
 
-def test_a_failure_of_what_stands_in_for_the_network_is_told_with_its_words() -> None:
+def test_a_failure_of_a_mock_of_the_network_is_reported_with_its_message() -> None:
     with pytest.raises(RuntimeError) as caught:
         mock.Mock(side_effect=RuntimeError("no network\nin tests"))()
     error = errors.internal(caught.value)

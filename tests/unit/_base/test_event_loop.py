@@ -1,4 +1,4 @@
-"""The background loop: its thread, the work on it, and that nothing is left of either."""
+"""The background loop: its thread and its work, neither of which leaves anything behind."""
 
 import asyncio
 import concurrent.futures
@@ -97,7 +97,7 @@ class TestStartAndStop:
         class Foreign(asyncio.SelectorEventLoop):
             pass
 
-        monkeypatch.setattr(asyncio, "new_event_loop", Foreign)  # as a policy, or Windows' own default, does
+        monkeypatch.setattr(asyncio, "new_event_loop", Foreign)  # as a user's policy, or Windows, may do
         loop = BackgroundLoop("odyssey-test")
         loop.start()
         own = loop.run(_own_loop(), GENEROUS)
@@ -106,7 +106,7 @@ class TestStartAndStop:
         assert loop.stop(GENEROUS)
 
     def test_it_is_made_and_closed_on_its_own_thread(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """A Windows event loop created on the main thread takes over the wake-up of signals."""
+        """On Windows, an event loop created on the main thread takes over the wake-up by signals."""
         made_on, closed_on = [], []
 
         class Noted(event_loop._Loop):
@@ -362,7 +362,7 @@ class TestAfterTheEnd:
         async def submit_once_more() -> None:
             futures.append(life.submit(late, None))
 
-        monkeypatch.setattr(life.loop, "shutdown_asyncgens", submit_once_more)  # the last thing that it runs
+        monkeypatch.setattr(life.loop, "shutdown_asyncgens", submit_once_more)  # the loop runs this last
         assert loop.stop(GENEROUS)
         assert inspect.getcoroutinestate(late) == inspect.CORO_CLOSED
         with pytest.raises(OdysseyConnectionError, match="The client is closed"):
@@ -446,7 +446,7 @@ class TestWindingUp:
         worker = loop.run(work(), GENEROUS)
         assert worker.name.startswith("odyssey-test-worker")
         loop.stop(GENEROUS)
-        worker.join(GENEROUS)  # the loop has told it to end, and waits for it only a moment
+        worker.join(GENEROUS)  # the loop waits only briefly for its workers to end
         assert threads_named("odyssey-test") == []
 
     def test_async_generators_are_closed(self, loop: BackgroundLoop) -> None:
@@ -473,7 +473,7 @@ class TestTaskScope:
         scope = TaskScope()
 
         async def library() -> None:
-            asyncio.ensure_future(for_ever())  # noqa: RUF006 - as aiortc does it
+            asyncio.ensure_future(for_ever())  # noqa: RUF006 - as aiortc does
             asyncio.get_running_loop().call_soon(lambda: asyncio.ensure_future(for_ever()))
             await for_ever()
 
@@ -504,7 +504,7 @@ class TestTaskScope:
 
         assert loop.submit(ask(), scope).result(GENEROUS) == "spared"
 
-    def test_tells_when_a_task_does_not_end(self, loop: BackgroundLoop) -> None:
+    def test_reports_a_task_that_does_not_end(self, loop: BackgroundLoop) -> None:
         scope = TaskScope()
         let_go = asyncio.Event()
 
@@ -537,7 +537,7 @@ class TestTaskScope:
             raise ConnectionError("nobody asks")
 
         async def library() -> None:
-            asyncio.ensure_future(fail())  # noqa: RUF006 - as aiortc does it
+            asyncio.ensure_future(fail())  # noqa: RUF006 - as aiortc does
             await asyncio.sleep(0)
             await asyncio.sleep(0)
 
@@ -554,7 +554,7 @@ class TestTaskScope:
             raise ConnectionError("nobody asks")
 
         async def library() -> None:
-            asyncio.ensure_future(fail())  # noqa: RUF006 - as aiortc does it
+            asyncio.ensure_future(fail())  # noqa: RUF006 - as aiortc does
             await asyncio.sleep(0)
             await asyncio.sleep(0)
             gc.collect()
@@ -641,7 +641,7 @@ class TestInterpreterExit:
         assert (done.stdout, done.stderr) == ("child: The client is closed\n0 parent works\n", "")
 
     @NEEDS_FORK
-    def test_a_forked_child_starts_it_anew_whatever_another_thread_did_at_the_fork(self) -> None:
+    def test_a_forked_child_restarts_the_loop_whatever_another_thread_did_at_the_fork(self) -> None:
         done = script(
             "import os, warnings; warnings.simplefilter('ignore')\n"
             "from odyssey_proto._base.event_loop import BackgroundLoop\n"

@@ -1,4 +1,4 @@
-"""Locks that are free in the child of a fork, and forks that wait for what other threads load."""
+"""Locks that are free in the child of a fork, and forks that wait until other threads have loaded modules."""
 
 from __future__ import annotations
 
@@ -81,7 +81,8 @@ def test_a_condition_can_be_built_on_it() -> None:
     assert not use()
 
 
-# The finder of modules waits until the main thread waits before its fork, or has forked.
+# The finder holds the import up until the main thread is about to fork, and 0.1 s longer: by then, the main
+# thread waits, or has forked.
 LOADING: Final = """
 import os, signal, sys, threading, time
 import odyssey_proto

@@ -1,4 +1,4 @@
-"""Names of hosts and origins in one form, whatever their spelling."""
+"""Host names and origins: all spellings of one have the same form."""
 
 from __future__ import annotations
 

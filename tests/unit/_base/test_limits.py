@@ -1,4 +1,4 @@
-"""The limits against a stranger's server: SECURITY.md has all of them, with the same numbers, and each is used."""
+"""The limits that guard against an untrusted server: SECURITY.md has the same numbers, and each limit is used."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ UNIT_OF_NAME = {
 
 
 def table() -> dict[str, str]:
-    """Return the limit in SECURITY.md of each constant."""
+    """Return the limit that SECURITY.md states for each constant."""
     section = (ROOT / "SECURITY.md").read_text("utf-8").split("\n## Limits\n")[1].split("\n## ")[0]
     rows = re.findall(r"^\| .+ \| (.+?) \| `(\w+)` \|$", section, re.MULTILINE)
-    assert len(rows) == section.count("\n| ") - 1  # all but the head
+    assert len(rows) == section.count("\n| ") - 1  # all rows but the header
     return {name: limit for limit, name in rows}
 
 

@@ -108,7 +108,7 @@ def test_every_text_in_data_is_redacted() -> None:
     ],
 )
 def test_the_beginnings_of_a_million_secrets_are_looked_through_once(beginning: str) -> None:
-    # Trying each of them to the end of the text would take hours.
+    # Matching from each beginning to the end of the text would take hours.
     text = beginning * (1_000_000 // len(beginning))
     assert "SECRET" not in secrets.redact(f"{text}\nody_SECRET")
 

@@ -1,4 +1,4 @@
-"""Reports that repeat, thinned out."""
+"""Reports that repeat: some are passed on, the others are counted."""
 
 from __future__ import annotations
 

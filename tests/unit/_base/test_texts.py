@@ -50,4 +50,4 @@ def test_no_error_of_ours_has_another_text() -> None:
 def test_the_errors_of_sockets_on_windows_have_the_words_of_windows() -> None:
     assert system_text(10048, format_error=lambda number: f"Number {number}. \r\n") == "Number 10048"
     assert system_text(errno.ENOENT) == os.strerror(errno.ENOENT)
-    assert system_text(10048)  # elsewhere, whatever the system says
+    assert system_text(10048)  # on other systems, any text will do

@@ -1,4 +1,4 @@
-"""Tracebacks without the local variables of this library and of those beneath it."""
+"""Tracebacks without the local variables of this library and of the libraries that it calls."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def failure(call: Callable[[], object]) -> BaseException:
     try:
         call()
-    except Exception as exc:  # noqa: BLE001 - it is looked at
+    except Exception as exc:  # noqa: BLE001 - the test examines it
         return exc
     raise AssertionError
 
@@ -118,7 +118,7 @@ def test_work_shows_no_argument() -> None:
     assert "marked" not in repr(work)
 
 
-def test_an_error_of_c_code_is_told_from_one_that_comes_from_another_frame() -> None:
+def test_an_error_of_c_code_is_distinguished_from_one_of_another_frame() -> None:
     def fail() -> None:
         raise ValueError
 

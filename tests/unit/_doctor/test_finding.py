@@ -1,4 +1,4 @@
-"""What a check has found, in a form that anybody may see."""
+"""The result of a check, in a form that anybody may see."""
 
 from __future__ import annotations
 

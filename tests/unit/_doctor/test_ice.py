@@ -1,4 +1,4 @@
-"""Asking STUN servers, and what the answers of all say about the network."""
+"""Asking STUN servers, and judging the network by all their answers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ UDP, TCP, TLS = url(), url("turn", "tcp"), url("turns", "tcp", 5349)
 
 @contextlib.contextmanager
 def stun_server(*replies: Callable[[bytes], bytes]) -> Iterator[int]:
-    """A server that gives one of ``replies`` to each request, the last to all that follow; yields its port."""
+    """Run a server that answers each request with the next of ``replies``, then with the last; yield its port."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))
 
@@ -122,7 +122,7 @@ def test_every_server_is_heard_on_its_own() -> None:
 
 
 def test_a_server_that_is_silent_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    # Only the answer has so little time: its name is looked up for as long as a busy machine takes.
+    # Only the answer has so little time; to look up the server's name, a busy machine may take longer.
     monkeypatch.setattr("odyssey_proto._doctor.ice.Deadline", lambda _, clock: Deadline(0.2, clock))
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
         mute.bind(("127.0.0.1", 0))
@@ -134,7 +134,7 @@ def test_without_servers_nobody_is_asked() -> None:
     assert ask([], 1) == {}
 
 
-# --- what that means
+# --- what the answers mean
 
 
 def outcomes(heard: dict[IceUrl, Heard], **known: Any) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The checks of this machine alone. That they work where all is well, tests/live/test_command_doctor.py shows."""
+"""The checks that need only this machine. tests/live/test_command_doctor.py covers a machine without faults."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What to do about errors."""
+"""The advice for each error."""
 
 from __future__ import annotations
 

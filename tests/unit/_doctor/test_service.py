@@ -1,4 +1,4 @@
-"""The checks of a service that is odd, behind a proxy, or not there."""
+"""The checks of a service that behaves oddly, is behind a proxy, or is not there."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ REFUSED: Final = json_answer({"detail": "Not authenticated"}, "401 Unauthorized"
 
 @pytest.fixture(autouse=True)
 def _regions_have_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let regions be listed, and answer in time, on a busy machine, too."""
+    """Allow enough time to list and to ping the regions, even on a busy machine."""
     give_time(monkeypatch, 10.0, REGION_LIMITS)
 
 
@@ -41,7 +41,7 @@ def patient(url: str, key: str | None = KEY) -> Iterator[Patient]:
 
 
 def api(**headers: str) -> HttpServer:
-    """A service whose API wants a token, as the real one does."""
+    """Return a service whose API requires a token, as the real one does."""
     return HttpServer({"GET /regions": json_answer({"detail": "x"}, "401 Unauthorized", **headers)})
 
 
@@ -258,7 +258,7 @@ TOKEN: Final = "e30.eyJzZXNzaW9uX2lkIjogInMtMSJ9.x"
 
 @contextlib.contextmanager
 def granted(config: bytes) -> Iterator[Patient]:
-    """A patient with a session of a service that names its ICE servers by ``config``."""
+    """Yield a patient with a session; its service answers requests for the ICE servers with ``config``."""
     routes = {"POST /sessions/token": json_answer({"session_token": TOKEN}), "GET /config": config}
     with HttpServer(routes) as server, patient(server.url) as one:
         one.check_api(LIMIT_S)

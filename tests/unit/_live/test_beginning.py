@@ -1,4 +1,4 @@
-"""What is kept of how a session began: little, in order, and each message once."""
+"""The record of how a session began: it is short, in order, and has each message once."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def test_a_gap_has_no_documented_handler() -> None:
     assert journal.calls == []
 
 
-def test_connected_is_told_once_and_disconnected_at_the_end() -> None:
+def test_connected_is_reported_once_and_disconnected_at_the_end() -> None:
     journal = Journal()
     steps = (
         ConnectionStatus.CONNECTED,
@@ -406,7 +406,7 @@ def test_texts_and_frames_that_wait_for_handlers_take_a_bounded_memory() -> None
             dispatcher.close(None)
 
         show()
-        eventually(lambda: frames)  # all others wait for its handler
+        eventually(lambda: frames)  # its handler holds up all that follows
         for _ in range(3 * most):
             show()
         assert len([item for item in dispatcher._waiting if isinstance(item, VideoFrame)]) <= most

@@ -1,4 +1,4 @@
-"""The driver on fake links: the errors and when they are raised, and what is left at its end."""
+"""The driver on fake links: which errors it raises and when, and what its end leaves behind."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_a_connect_that_takes_too_long_raises_and_gives_the_session_back(service
             link.connect()
 
     service.opening = opening
-    for timeout in (0.05, 1, 20):  # a busy machine takes longer to get there
+    for timeout in (0.05, 1, 20):  # a busy machine takes longer to begin opening the link
         error = connecting_fails(service, timeout=timeout)
         assert isinstance(error, OdysseyConnectionTimeoutError)
         if "opening" in str(error):
@@ -239,7 +239,7 @@ def test_a_call_returns_after_its_effects(service: FakeService) -> None:
         answer(call, **_)
 
     answer = driver._waiting.answer
-    driver._waiting.answer = note  # type: ignore[method-assign]  # what others see at the moment of the answer
+    driver._waiting.answer = note  # type: ignore[method-assign]  # reads the events that precede the answer
     events = driver.events.subscribe()
     commands.start_stream(driver, CAT, PATIENCE_S)
     assert read[-1:] == ["StreamStarted"]
@@ -293,7 +293,7 @@ def test_a_lost_link_is_followed_by_another_and_calls_wait_for_it(service: FakeS
     service.links[0].fail(LOST)
     assert commands.interact(driver, UPDATE, PATIENCE_S) == "It rains"
     assert len(service.links) == 2
-    eventually(lambda: "close" in service.links[0].did)  # a worker does it
+    eventually(lambda: "close" in service.links[0].did)  # a worker closes it
     kinds = [type(events.get(Deadline(PATIENCE_S, MonotonicClock()))).__name__ for _ in range(4)]
     assert kinds == ["StreamStarted", "StatusChanged", "ErrorOccurred", "StatusChanged"]
 
@@ -307,7 +307,7 @@ def test_without_reconnecting_a_lost_link_is_the_end(service: FakeService) -> No
 
 
 def silent(service: FakeService, seconds: int) -> tuple[Driver, HandClock]:
-    """Return a driver whose stream had a frame, and then nothing for so long."""
+    """Return a driver whose stream had one frame and then nothing for ``seconds`` s, and its clock."""
     clock = HandClock()
     driver = connected(service, clock=clock)
     service.links[0].packets, service.links[0].lives = 700, False
@@ -320,7 +320,7 @@ def silent(service: FakeService, seconds: int) -> tuple[Driver, HandClock]:
 
 
 def pass_time(driver: Driver, clock: HandClock, seconds: float) -> None:
-    """Let time pass, and wait until the driver has looked for video, and judged what it saw."""
+    """Let time pass, and wait until the driver has looked for video and judged the result."""
     clock.time += seconds
     driver.post(None)
     for _ in range(2):
@@ -374,14 +374,14 @@ def test_a_link_that_is_being_prepared_ends_with_the_session(service: FakeServic
         clock.time += 0.2
         driver.post(None)
     driver.join(PATIENCE_S)
-    eventually(lambda: service.links[1].did == ["prepare", "close"])  # the driver waits for it only so long
+    eventually(lambda: service.links[1].did == ["prepare", "close"])  # the driver waits for workers only briefly
 
 
 # --- the end
 
 
 def test_leaving_says_goodbye_closes_the_link_and_releases_everything(service: FakeService) -> None:
-    driver = connected(service, clock=HandClock())  # it does not lose patience with a busy machine
+    driver = connected(service, clock=HandClock())  # stands still, so a busy machine has enough time
     driver.start_leaving()
     driver.join(PATIENCE_S)
     assert driver.ended.is_set()
@@ -416,7 +416,7 @@ def test_leaving_twice_leaves_a_session_as_long_to_be_given_back(
     eventually(lambda: driver.snapshot.progress == "requesting a session")
     driver.start_leaving(may_linger=True)
     eventually(lambda: driver.snapshot.is_over)
-    driver.start_leaving(may_linger=True)  # the end of a `with`
+    driver.start_leaving(may_linger=True)  # as the end of a `with` does
     clock.time += 2.0
     granted.set()
     assert driver.ended.wait(PATIENCE_S)
@@ -505,7 +505,7 @@ def test_a_fault_of_the_core_ends_the_session_and_answers_those_who_wait(
         waiting.result(PATIENCE_S)
     assert told.value.code == "internal"
     assert driver.ended.wait(PATIENCE_S)
-    eventually(lambda: {"close", "cut"} & {*service.links[0].did})  # a worker does it, or the driver
+    eventually(lambda: {"close", "cut"} & {*service.links[0].did})  # by a worker, or by the driver
     assert "the driver of a connection failed" in caplog.text
 
 

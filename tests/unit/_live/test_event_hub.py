@@ -111,7 +111,7 @@ def test_an_exception_of_a_handler_is_not_taken_for_an_empty_queue(monkeypatch: 
 def test_the_texts_of_events_that_wait_for_a_reader_take_a_bounded_memory() -> None:
     queue = EventQueue()
     long = InteractAcknowledged(prompt="x" * (EVENTS_MOST_WAITING_BYTES // 10), at=0.0)
-    for _ in range(2):  # also once some were read
+    for _ in range(2):  # the limit also holds after some were read
         for _ in range(30):
             queue.put(long)
         assert len(queue) == 10

@@ -29,7 +29,7 @@ FRAME = bytes(1000)
 
 @attrs.frozen
 class Rig:
-    """What a session shows, and the file of its capture."""
+    """The traffic of a session, and the file of its capture."""
 
     path: Path
     beginning: Beginning = attrs.field(factory=Beginning)
@@ -71,7 +71,7 @@ def rig(tmp_path: Path) -> Rig:
 
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
-    """Hold up the thread that writes, at its first text, until this is set."""
+    """Hold the writing thread up, at its first text, until the event is set."""
     may_go_on, text = threading.Event(), Scrubber.text
 
     def held_up(self: Scrubber, given: str | bytes) -> bytes:

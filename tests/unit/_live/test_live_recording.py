@@ -55,7 +55,7 @@ def hub() -> Iterator[FrameHub]:
 
 
 class Encoder:
-    """Blocks a recorder until it is released."""
+    """Blocks a recorder until ``may_go_on`` is set."""
 
     def __init__(self, recording: LiveRecording) -> None:
         self.at_work, self.may_go_on = threading.Event(), threading.Event()
@@ -64,7 +64,7 @@ class Encoder:
         def wait(*args: object) -> None:
             self.at_work.set()
             self.may_go_on.wait(GENEROUS_S)
-            write(*args)  # type: ignore[arg-type]  # as they came
+            write(*args)  # type: ignore[arg-type]  # passed on unchanged
 
         recording._recorder.write = wait  # type: ignore[method-assign]
 
@@ -197,7 +197,7 @@ def test_a_path_that_cannot_be_written_is_refused_at_once(hub: FrameHub, tmp_pat
 
 def test_what_is_not_a_path_is_refused(hub: FrameHub) -> None:
     with pytest.raises(TypeError):
-        LiveRecording(7, hub)  # type: ignore[arg-type]  # that is what is tested
+        LiveRecording(7, hub)  # type: ignore[arg-type]  # the wrong type is the point
 
 
 @NEEDS_DEV_FULL
@@ -261,7 +261,7 @@ def test_a_disk_that_becomes_full_is_reported(limit: int, after: int, path: Path
     assert done.stdout == "OSError File too large True\n"
     assert done.stderr == ""
     if limit:
-        with av.open(str(path)) as container:  # what was written before can be played
+        with av.open(str(path)) as container:  # the part before the limit can be played
             assert next(container.decode(video=0)).width == 640
 
 
@@ -292,7 +292,7 @@ def test_what_waits_for_the_encoder_is_bounded_in_frames_and_in_bytes(
     hub.publish(shown, 100.0)
     assert encoder.at_work.wait(GENEROUS_S)
     for number in range(1, recording_module.QUEUE_SIZE + 10):
-        hub.publish(shown, 100.0 + number / 20)  # one picture again and again: 4K would take more than a gigabyte
+        hub.publish(shown, 100.0 + number / 20)  # the same each time: different ones in 4K would take over 1 GB
     waiting = len(recording._queue._frames)
     recording._queue.give_up()
     encoder.may_go_on.set()
@@ -322,7 +322,7 @@ def test_a_frame_that_waits_keeps_no_conversion_of_others_alive(hub: FrameHub, p
         assert shown is not None
         converted.append(weakref.ref(shown.data))
         del shown
-    publish(hub, range(2, 3), first_ms=100, at=100.1)  # the hub itself keeps the newest frame
+    publish(hub, range(2, 3), first_ms=100, at=100.1)  # the hub itself keeps only the newest frame
     assert [reference() for reference in converted] == [None, None]
     encoder.may_go_on.set()
     recording.close()
@@ -349,7 +349,7 @@ def test_a_name_that_promises_nothing_else_is_taken(name: str, hub: FrameHub, tm
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such files")
 def test_what_cannot_be_an_mp4_is_refused_at_once(hub: FrameHub, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
-    with pytest.raises(OSError, match="Illegal seek"):  # it would wait for somebody who reads
+    with pytest.raises(OSError, match="Illegal seek"):  # opening the pipe would wait for a reader
         LiveRecording(tmp_path / "pipe.mp4", hub)
     (tmp_path / "circle").symlink_to("circle")
     with pytest.raises(OSError, match="Too many levels of symbolic links"):

@@ -1,4 +1,4 @@
-"""Whether what a link has prepared is complete, and still of use."""
+"""The preparation of a link: whether it is complete, and still of use."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ CLOCK = MonotonicClock()
 
 
 def link_that_is_overtaken(by: Callable[[StreamerLink], object]) -> StreamerLink:
-    """A link for which ``by`` is called while it gets its token."""
+    """Return a link that passes itself to ``by`` while it gets its token."""
 
     def session_token(*_: object, **__: object) -> Any:
         by(link)
@@ -38,7 +38,7 @@ def link_that_is_overtaken(by: Callable[[StreamerLink], object]) -> StreamerLink
 
 
 def half_cut(link: StreamerLink) -> None:
-    """Go as far as `cut` has come when another thread may go on."""
+    """Take only the first step of `cut`, after which another thread may run."""
     link._closed = True
 
 

@@ -27,7 +27,7 @@ LOST = OdysseyConnectionError("the line is dead", code="lost")
 
 
 class Inbox:
-    """What calls post to their driver, and what the driver does at that moment."""
+    """The inbox of a driver: it records what calls post, and ``taking`` is how the driver reacts."""
 
     def __init__(self, clock: Clock | None = None) -> None:
         self.posted: list[inputs.Input] = []
@@ -121,7 +121,7 @@ def test_a_call_that_is_given_up_does_not_wait_for_a_driver_that_has_ended(inbox
 
 def test_an_answer_at_the_last_moment_is_returned() -> None:
     class AnsweringClock:
-        """The time is over at the third look: after the wait, and before the call is given up."""
+        """Answers the call at the third reading: after the wait, and before the call is given up."""
 
         def __init__(self) -> None:
             self.looks = 0

@@ -72,7 +72,7 @@ def test_what_a_task_raises_reaches_who_waits(
     assert ("a worker failed" in caplog.text) == (not isinstance(raised, OdysseyError))
 
 
-def test_without_threads_who_waits_is_told_so(workers: Workers, no_threads: None) -> None:
+def test_without_threads_the_caller_gets_an_error(workers: Workers, no_threads: None) -> None:
     failures: list[OdysseyError] = []
     workers.run(lambda: pytest.fail("it ran"), failures.append)
     assert [error.code for error in failures] == ["no_resources"]

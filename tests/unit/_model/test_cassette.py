@@ -1,4 +1,4 @@
-"""The format of live cassettes: what is written is read, and what is damaged is refused in bounded time."""
+"""The format of live cassettes: what is written can be read, and damaged files are refused in bounded time."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def test_a_damaged_byte_is_found_wherever_it_is() -> None:
         damaged[place] ^= 0x41
         with contextlib.suppress(CassetteError):
             records, whole = read(bytes(damaged))
-            assert not whole  # a length that leads beyond the end looks like a cut
+            assert not whole  # a damaged length that reaches beyond the end looks like a cut
             assert len(records) < len(RECORDS)
 
 

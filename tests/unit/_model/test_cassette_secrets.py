@@ -1,4 +1,4 @@
-"""What is taken out before a cassette is written."""
+"""The secrets that are removed before a cassette is written."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_the_latest_secrets_are_remembered_and_those_known_before_are_never_forg
 
 
 def test_a_flood_of_secrets_is_masked() -> None:
-    # With one pattern for all that were seen, made anew for each, it would take hours.
+    # One pattern for all secrets so far, compiled again for each new one, would take hours.
     fields = ", ".join(f'{{"username": "secret-{number:06}"}}' for number in range(50_000))
     assert b"secret-" not in Scrubber().text(f"[{fields}]")
 

@@ -1,4 +1,4 @@
-"""Reading and writing the models: text, messages and requests. What is tolerated is in `test_reading`."""
+"""Reading and writing the models: text, messages and requests. Tolerance is tested in `test_reading`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from odyssey_proto._model.nesting import shallow
 
 @pytest.fixture(scope="module", autouse=True)
 def nothing_is_read_yet() -> None:
-    """Make the converter again here: coverage counts only what this file runs, not what ran before it."""
+    """Discard the converter of earlier tests: the coverage of this file counts only what runs in it."""
     codec._converter.cache_clear()
 
 
@@ -230,7 +230,7 @@ def test_an_enum_in_a_request_stays_open() -> None:
 
 
 @pytest.mark.parametrize("read", [codec.decode, codec.decode_request])
-def test_all_problems_are_told_at_once(read: Any) -> None:
+def test_all_problems_are_reported_at_once(read: Any) -> None:
     with pytest.raises(MalformedMessageError) as refusal:
         read(wire.SessionResponse, '{"session_id": [], "signalling_url": {}}')
     assert len(refusal.value.problems) == 2
@@ -250,7 +250,7 @@ def test_an_error_never_repeats_the_data(read: Any, cls: type[Any], text: str) -
     try:
         assert "SECRET" not in repr(read(cls, text))
     except MalformedMessageError as exc:
-        assert "SECRET" not in f"{exc!r}{exc}{exc.problems}"  # noqa: PT017  # some are read without it
+        assert "SECRET" not in f"{exc!r}{exc}{exc.problems}"  # noqa: PT017  # some are read without an error
         assert (exc.__cause__, exc.__suppress_context__) == (None, True)  # noqa: PT017
 
 
@@ -310,13 +310,14 @@ def test_a_message_of_too_many_objects_is_not_parsed() -> None:
 
 @pytest.mark.parametrize("levels", [100, 101, 600, 5000])
 def test_what_is_parsed_is_no_deeper_than_its_readers_bear(levels: int) -> None:
-    # Some need several frames for each level, and the parser one.
+    # Some readers need several stack frames for each level, and the parser needs one.
     assert redacted(codec.parsed("[" * levels + "]" * levels)) == json.loads(shallow("[" * levels + "]" * levels))
     assert json.dumps(codec.parsed("[" * levels + "]" * levels)).count("[") == min(levels, 100)
 
 
 def test_a_deep_text_with_a_string_that_has_no_end_is_refused_at_once() -> None:
-    # If each quotation mark in that string began another one, it would take hours. Python 3.13 reads as far as it.
+    # If each quotation mark in the string began another string, this would take hours. Python 3.13 parses as far
+    # as the string.
     with pytest.raises(MalformedMessageError, match=r"nested too deeply|Unterminated string"):
         codec.signaling_from_server("[" * 5000 + '"' + '\\"' * 1_000_000)
 

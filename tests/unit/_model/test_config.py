@@ -1,4 +1,4 @@
-"""Settings, and those that are refused before anything is sent."""
+"""Settings: their defaults, and the values that are refused before anything is sent."""
 
 from __future__ import annotations
 
@@ -244,7 +244,7 @@ def test_h264_is_preferred_and_only_known_codecs_are_taken() -> None:
     assert ClientConfig().codec == "auto"
     assert ClientConfig(codec="vp8").codec == "vp8"
     with pytest.raises(OdysseyConfigError, match="codec must be one of auto, h264, vp8, not 'av1'"):
-        ClientConfig(codec="av1")  # type: ignore[arg-type]  # what it refuses
+        ClientConfig(codec="av1")  # type: ignore[arg-type]  # the refused value
 
 
 def test_every_network_path_may_be_used_unless_told_otherwise() -> None:

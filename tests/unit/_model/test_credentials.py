@@ -1,4 +1,4 @@
-"""Credentials: to a dict and back, their session, their expiry, and that their `repr` hides them."""
+"""Credentials: to a dict and back, their session, their expiry, and a `repr` without their token."""
 
 from __future__ import annotations
 

@@ -42,11 +42,11 @@ def test_addresses_of_a_broadcast_are_shown_without_signatures() -> None:
 
 class _Awaitable:
     async def __call__(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 async def _coroutine_function() -> None:
-    """Nothing."""
+    """Do nothing."""
 
 
 @pytest.mark.parametrize("name", [field.name for field in attrs.fields(OdysseyEventHandlers)])

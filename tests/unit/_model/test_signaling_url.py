@@ -53,7 +53,7 @@ def test_a_signaling_address_is_normalised(url: str, normal: str) -> None:
         "wss://eu.example/\x00",
     ],
 )
-def test_an_address_that_is_none_is_refused_without_telling_it(url: str) -> None:
+def test_an_invalid_address_is_refused_without_showing_it(url: str) -> None:
     with pytest.raises(MalformedMessageError) as caught:
         normalise_url(url)
     assert "SECRET" not in str(caught.value)
@@ -68,5 +68,5 @@ def test_an_address_that_is_none_is_refused_without_telling_it(url: str) -> None
         ("localhost:8000", "http://localhost:8000/config"),
     ],
 )
-def test_the_ice_servers_are_told_beside_the_websocket(url: str, config: str) -> None:
+def test_the_ice_servers_are_served_beside_the_websocket(url: str, config: str) -> None:
     assert config_url(url) == config

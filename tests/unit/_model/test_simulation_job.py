@@ -1,4 +1,4 @@
-"""Which jobs count as failed, and what is said about them."""
+"""Which jobs count as failed, and with which error."""
 
 from __future__ import annotations
 

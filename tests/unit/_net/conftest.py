@@ -1,4 +1,4 @@
-"""A raw-socket server that answers like the service, and the calls of its client."""
+"""Fixtures: a raw-socket server that answers like the service, and a client of it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def server() -> Iterator[HttpServer]:
 
 @pytest.fixture
 def regions_have_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let regions be listed, and answer in time, on a busy machine, too."""
+    """Raise the limits, so that regions are listed and answer in time even on a busy machine."""
     give_time(monkeypatch, 10.0, REGION_LIMITS)
 
 

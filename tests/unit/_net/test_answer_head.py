@@ -1,4 +1,4 @@
-"""Heads of answers as servers and proxies write them, and what is made of them."""
+"""Heads of answers: how those that servers and proxies write are read, and rewritten for strict parsers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def read(stream: bytes, size: int = 4096) -> tuple[AnswerHead | None, bytes]:
 
 
 def fields(*lines: bytes, end: bytes = b"\r\n") -> list[bytes]:
-    """Return the lines that are made of ``lines``, without the status and the date."""
+    """Return the fields of a head with ``lines``, as they are rewritten, without the status line and the date."""
     head, rest = read(end.join((b"HTTP/1.1 200 OK", *lines, DATE, b"", b"body")))
     assert head is not None
     assert rest == b"body"
@@ -97,7 +97,7 @@ def test_announcements_are_passed_over(size: int) -> None:
     head, rest = read(announced + answer + b"HTTP/1.1 200 OK\r\n\r\n", size)
     assert head is not None
     assert (head.status, head.text()) == (101, answer)
-    assert b"HTTP/1.1 200 OK\r\n\r\n".startswith(rest)  # the rest is not read
+    assert b"HTTP/1.1 200 OK\r\n\r\n".startswith(rest)  # the next answer is not parsed
 
 
 @pytest.mark.parametrize(

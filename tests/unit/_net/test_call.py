@@ -32,7 +32,7 @@ def until(seconds: float | None) -> Deadline:
 
 
 def in_thread(work: Any) -> tuple[threading.Thread, list[BaseException]]:
-    """Run ``work`` on a thread; its errors are collected."""
+    """Run ``work`` on a thread; return the thread, and the list that collects its errors."""
     raised: list[BaseException] = []
 
     def run() -> None:

@@ -1,4 +1,4 @@
-"""Names that are looked up, and addresses that are raced, within the time of a call."""
+"""Looking up names, and racing the addresses found, within the time of a call."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def until(seconds: float | None) -> Deadline:
 
 
 def in_thread(work: Any) -> tuple[threading.Thread, list[BaseException]]:
-    """Run ``work`` on a thread; its errors are collected."""
+    """Run ``work`` on a thread; return the thread, and the list that collects its errors."""
     raised: list[BaseException] = []
 
     def run() -> None:
@@ -106,7 +106,7 @@ def test_a_lookup_that_hangs_is_given_up_in_time_with_a_warning(caplog: pytest.L
     answer, clock = threading.Event(), Time()
 
     def resolve(*_: Any, **__: Any) -> list[Any]:
-        clock.at += 1  # the time of the call is over, and not before the lookup has begun
+        clock.at += 1  # ends the call's time, but only once the lookup has begun
         return [answer.wait(LONG)]
 
     with Call(Deadline(0.05, clock)) as call, pytest.raises(TimeoutError):
@@ -194,7 +194,7 @@ def test_an_address_that_swallows_packets_does_not_hold_up_the_next(monkeypatch:
             assert sock.getpeername() == (server.host, server.port)
         left = call.remaining()
         assert left is not None
-        assert left > LONG * 3 / 4  # far more than half, which each of two addresses would get in turn
+        assert left > LONG * 3 / 4  # tried in turn, the silent address would have used up half of it
 
 
 def test_an_address_that_answers_late_wins_against_one_that_does_not() -> None:
@@ -261,7 +261,7 @@ def test_a_refused_connection_leaves_nothing_open() -> None:
 
 @contextlib.contextmanager
 def full_backlog() -> Iterator[int]:
-    """A port that neither accepts nor refuses: connecting there waits."""
+    """Yield a port that neither accepts nor refuses connections: connecting to it hangs."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.socket())
         listener.bind(("127.0.0.1", 0))
@@ -281,7 +281,7 @@ def test_a_connect_that_is_not_answered_ends_with_its_call() -> None:
 
 
 class Guarded(Call):
-    """Reports when a thread waits on a socket."""
+    """A call that reports when a thread is about to wait on a socket."""
 
     def __init__(self, *args: Any, **known: Any) -> None:
         super().__init__(*args, **known)
@@ -293,7 +293,7 @@ class Guarded(Call):
 
 
 class Deaf(Guarded):
-    """On a system where shutting a socket wakes no wait; on Linux it does."""
+    """A call on a system where shutting down a socket wakes no waiting thread, unlike on Linux."""
 
     def shut(self) -> None:
         pass
@@ -359,7 +359,7 @@ def test_an_interrupt_during_a_connect_leaves_nothing_open() -> None:
 
 def test_a_connection_is_on_its_way_while_the_system_would_take_the_same_one() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener, socket.socket() as sock:
-        assert not is_on_its_way(sock)  # it leads nowhere
+        assert not is_on_its_way(sock)  # it is not connected
         sock.connect(listener.getsockname())
         assert is_on_its_way(sock)
 

@@ -1,4 +1,4 @@
-"""The errors for exceptions of libraries, without any network."""
+"""The errors that exceptions of libraries are translated into, without any network."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ CUT_SHORT = urllib3.exceptions.IncompleteRead(10, 90)
         (requests.exceptions.InvalidSchema("Missing dependencies for SOCKS"), "invalid_url", False, type(None)),
     ],
 )
-def test_an_exception_is_told_by_what_is_at_its_bottom(
+def test_an_exception_is_reported_by_its_root_cause(
     exc: BaseException, code: str, recoverable: bool, cause: type
 ) -> None:
     error = translated(exc)
@@ -110,7 +110,7 @@ def test_a_timeout_names_its_span_where_it_has_one() -> None:
 
 
 def at_proxy(cause: Exception) -> Exception:
-    """What urllib3 makes of a failure at a proxy."""
+    """Return the exception that requests raises if a proxy fails because of ``cause``."""
     return requests.ConnectionError(MaxRetryError(POOL, "/", caused(ProxyTroubleError("10.0.0.1", 3128), cause)))
 
 
@@ -147,7 +147,7 @@ def test_a_failure_at_the_proxy_names_the_proxy_and_not_the_service(
         ("503 Service Unavailable", "unreachable", True),
     ],
 )
-def test_a_proxy_that_opens_no_tunnel_is_told_and_asked_again_only_if_that_may_help(
+def test_a_proxy_that_opens_no_tunnel_is_reported_as_recoverable_only_if_a_retry_may_help(
     said: str, code: str, recoverable: bool
 ) -> None:
     error = translated(at_proxy(OSError(f"Tunnel connection failed: {said}")))
@@ -156,8 +156,8 @@ def test_a_proxy_that_opens_no_tunnel_is_told_and_asked_again_only_if_that_may_h
     assert f"({said})" in str(error)
 
 
-def test_a_failure_behind_a_proxy_of_another_kind_is_told_as_one() -> None:
-    refused = NewConnectionError(POOL, "refused")  # type: ignore[arg-type]  # a pool does for its text
+def test_a_failure_behind_a_proxy_of_another_kind_mentions_the_proxy() -> None:
+    refused = NewConnectionError(POOL, "refused")  # type: ignore[arg-type]  # a pool is enough for its message
     exc = caused(urllib3.exceptions.ProxyError("no proxy", refused), ConnectionRefusedError(111, "refused"))
     assert "through the proxy" in str(translated(requests.exceptions.ProxyError(exc)))
 

@@ -141,8 +141,10 @@ def test_a_redirect_to_a_long_address_does_not_make_a_playlist_a_thousand_times_
         f"GET {long}": answer(b"#EXTM3U\n" + b"a\n" * 90_000),
     }
     tracemalloc.start()
-    with pytest.raises(MalformedMessageError, match="more than 32 MiB"):
-        Watched(replies, "/live.m3u8")
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    try:
+        with pytest.raises(MalformedMessageError, match="more than 32 MiB"):
+            Watched(replies, "/live.m3u8")
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
     assert peak < 50_000_000

@@ -1,4 +1,4 @@
-"""The playlists of a broadcast: two levels, a bounded size, and not more often than every quarter of a second."""
+"""The playlists of a broadcast: at most two levels, a bounded size, and one request for each within 0.25 s."""
 
 from __future__ import annotations
 

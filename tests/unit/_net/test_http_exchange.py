@@ -178,7 +178,7 @@ def test_odd_lines_of_a_head_do_not_hide_the_length(server: HttpServer, api: Ser
     def answer_oddly(connection: Connection, _: Request) -> None:
         head, _, rest = answer(TOKEN).partition(b"\r\n")
         connection.send(head + b"\r\n" + odd + rest)
-        connection.hang()  # whoever has missed the length waits
+        connection.hang()  # a client that has missed the length would wait for more
 
     server.routes["POST /sessions/token"] = answer_oddly
     assert api.session_token("s-1", until()).session_token == "packed"
@@ -338,7 +338,7 @@ def test_this_machine_is_reached_directly_whatever_the_proxy(
 
 @pytest.fixture
 def proxied(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServiceApi]:
-    """A transport to a service that can be reached only through ``server``, as a proxy."""
+    """Yield a client of a service that can be reached only through ``server`` as its proxy."""
     for name in ("http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY"):
         monkeypatch.setenv(name, server.url.replace("//", "//user:proxy-secret@"))
     for name in ("NO_PROXY", "no_proxy"):
@@ -354,7 +354,7 @@ def test_another_host_is_reached_through_the_environments_proxy(server: HttpServ
     assert server.requests[0].headers["proxy-authorization"].startswith("Basic ")
 
 
-def test_a_proxy_that_refuses_is_told_as_one(server: HttpServer, proxied: ServiceApi) -> None:
+def test_a_proxy_that_refuses_a_tunnel_is_named_in_the_error(server: HttpServer, proxied: ServiceApi) -> None:
     server.routes["CONNECT service.invalid:443"] = answer(status="407 Proxy Authentication Required")
     with pytest.raises(OdysseyConnectionError, match=r"the proxy 127\.0\.0\.1:\d+ requires .*407") as caught:
         proxied.signaling_config("https://service.invalid/config", until(5))
@@ -363,7 +363,7 @@ def test_a_proxy_that_refuses_is_told_as_one(server: HttpServer, proxied: Servic
     assert len(server.requests) == 1
 
 
-def test_a_proxy_that_refuses_a_request_without_tls_is_told_as_one(
+def test_a_proxy_that_refuses_a_request_without_tls_is_named_in_the_error(
     server: HttpServer, proxied: ServiceApi
 ) -> None:
     server.routes["POST http://service.invalid/auth/token"] = answer(status="407 Proxy Authentication Required")
@@ -427,8 +427,8 @@ if os.fork() == 0:
     except ConnectionError as exc:
         assert exc.code == "closed"
         os._exit(0)
-    os._exit(1)
-_, status = os.wait()
+    os._exit(7)
+status = os.waitstatus_to_exitcode(os.wait()[1])
 api.session_token("parent", Deadline(10, clock))
 api.close()
 sys.exit(status)
@@ -445,13 +445,13 @@ def test_after_a_fork_both_processes_go_on_with_connections_of_their_own(server:
 
 
 @pytest.mark.parametrize("number", [errno.ECONNRESET, errno.EPIPE, errno.EPROTOTYPE])
-def test_a_connection_that_is_reset_while_it_is_opened_is_told_as_lost(
+def test_a_connection_that_is_reset_while_opening_is_reported_as_lost(
     server: HttpServer, api: ServiceApi, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def reset(*_: object) -> None:
         raise OSError(number, "reset")
 
-    # The effect of an abort on a connect depends on the moment; no server can provoke this one.
+    # Which error an aborted connect raises depends on timing, so no server can provoke these reliably.
     monkeypatch.setattr("odyssey_proto._net.sockets.dial", reset)
     with pytest.raises(OdysseyConnectionError) as caught:
         api.access_token(until())
@@ -472,7 +472,7 @@ def test_a_transport_that_is_forgotten_leaves_nothing(server: HttpServer) -> Non
     ServiceApi(ClientConfig(api_key=KEY, api_url=server.url), MonotonicClock()).access_token(until())
 
 
-def test_a_server_that_is_gone_is_told_as_refused() -> None:
+def test_a_server_that_is_gone_is_reported_as_refusing_connections() -> None:
     with (
         refusing_port() as port,
         contextlib.closing(

@@ -1,4 +1,4 @@
-"""The records of the libraries beneath: without secrets if they are about our requests, and untouched if not."""
+"""Log records of other libraries: those about our requests lose their secrets; all others stay unchanged."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SDP = "v=0\r\na=ice-ufrag:abcd\r\na=ice-pwd:password4711\r\n"
 
 @pytest.fixture
 def everything(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
-    """What `logging.basicConfig(level=logging.DEBUG)` shows."""
+    """Capture everything that `logging.basicConfig(level=logging.DEBUG)` would show."""
     with caplog.at_level(logging.DEBUG):
         yield caplog
 
@@ -63,7 +63,7 @@ def test_a_query_is_hidden_whatever_is_in_it(everything: pytest.LogCaptureFixtur
 
 @pytest.fixture
 def traced() -> Iterator[None]:
-    """What `websocket.enableTrace` shows; the handler that it adds is removed."""
+    """Turn on the trace of websocket-client; afterwards, remove the handler that `enableTrace` added."""
     logger = logging.getLogger("websocket")
     before, level = list(logger.handlers), logger.level
     websocket.enableTrace(True, logging.NullHandler())

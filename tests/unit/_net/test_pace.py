@@ -1,4 +1,4 @@
-"""How much may come in a second."""
+"""The limit of events per second, with room for a burst."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The proxies that the environment names; none is reached."""
+"""The proxies that the environment names; none of them is contacted."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_an_ipv6_address_is_shown_in_brackets() -> None:
         ("user", b"user:"),
         ("user:p%C3%A4ss", "user:päss".encode()),
         ("user:päss€", "user:päss€".encode()),
-        ("user:p%E4ss", b"user:p\xe4ss"),  # somebody's Latin-1 stays what it is
+        ("user:p%E4ss", b"user:p\xe4ss"),  # escaped bytes that are Latin-1 stay unchanged
     ],
 )
 def test_user_and_password_are_sent_in_utf8(userinfo: str, sent: bytes) -> None:
@@ -103,7 +103,7 @@ def test_a_proxy_without_a_user_gets_no_password() -> None:
         "http://user:1?secret@proxy.example:3128",
     ],
 )
-def test_a_proxy_that_cannot_be_one_is_told_with_its_variable(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_proxy_is_reported_with_its_variable(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", text)
     with pytest.raises(SettingError, match=r"^HTTPS_PROXY must be like http://host:3128") as caught:
         proxy_for("https://api.example")
@@ -111,13 +111,13 @@ def test_a_proxy_that_cannot_be_one_is_told_with_its_variable(text: str, monkeyp
     assert "secret" not in str(caught.value)
 
 
-def test_a_kind_of_proxy_that_nobody_knows_is_told() -> None:
+def test_an_unknown_kind_of_proxy_is_reported() -> None:
     with pytest.raises(SettingError, match="HTTPS_PROXY names an unknown kind of proxy"):
         Proxy.of("htpp://proxy.example:3128", "HTTPS_PROXY")
 
 
-def test_a_proxy_of_the_system_is_told_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(proxies, "_asked", lambda _: {"https": "http://"})  # no registry here
+def test_an_invalid_system_proxy_is_reported_as_a_system_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proxies, "_asked", lambda _: {"https": "http://"})  # stands in for the Windows registry
     with pytest.raises(SettingError, match=r"^the proxy setting of the system must be like"):
         proxy_for("https://api.example")
 

@@ -1,4 +1,4 @@
-"""Where an answer may lead a request, as a table. The real requests are in tests/faults/test_redirects.py."""
+"""The redirects that a request may follow, as tables. Real requests are in tests/faults/test_redirects.py."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def regions(server: HttpServer, **urls: str) -> None:
 def test_all_regions_are_measured_at_once_and_late_ones_count_9999(
     server: HttpServer, api: ServiceApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("odyssey_proto._net.regions._PING_TIMEOUT_S", 4.0)  # of which two take all
+    monkeypatch.setattr("odyssey_proto._net.regions._PING_TIMEOUT_S", 4.0)  # two regions use all of it
     together = threading.Barrier(2)
 
     def meet(connection: Connection, _: Request) -> None:

@@ -206,7 +206,7 @@ def test_an_answer_of_another_shape_names_the_call(
 ) -> None:
     server.routes[route] = answer(body)
     if (route, body) == ("DELETE /simulation-jobs/j-1", b""):
-        assert CALLS[route](api) is not None  # there is nothing more to say about it
+        assert CALLS[route](api) is not None  # an empty answer is enough for a cancellation
         return
     with pytest.raises(MalformedMessageError) as caught:
         CALLS[route](api)
@@ -245,7 +245,7 @@ def test_a_refusal_names_the_id_that_it_is_about(server: HttpServer, api: Servic
     assert caught.value.operation == "GET /recordings/{stream_id}"
 
 
-def test_a_cancelled_job_may_tell_no_more_than_its_status(server: HttpServer, api: ServiceApi) -> None:
+def test_a_cancelled_job_may_have_no_more_than_its_id_and_status(server: HttpServer, api: ServiceApi) -> None:
     server.routes["DELETE /simulation-jobs/j-1"] = json_answer({"job_id": "j-1", "status": "cancelled"})
     job = api.cancel_job("j-1", until())
     assert (job.job_id, job.status, job.priority, job.created_at) == ("j-1", "cancelled", "", "")

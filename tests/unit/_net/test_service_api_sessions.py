@@ -151,7 +151,7 @@ def test_a_session_can_be_refused_in_many_ways(
     assert str(caught.value).startswith(text)
 
 
-def test_no_free_streamer_is_told_by_a_code_and_asked_for_once(server: HttpServer, api: ServiceApi) -> None:
+def test_a_lack_of_streamers_is_reported_by_a_code_and_not_retried(server: HttpServer, api: ServiceApi) -> None:
     server.routes["POST /sessions/request"] = answer(status="503 Busy", Retry_After="2")
     with pytest.raises(OdysseyConnectionError) as caught:
         api.request_session(until())
@@ -160,7 +160,7 @@ def test_no_free_streamer_is_told_by_a_code_and_asked_for_once(server: HttpServe
     assert len(server.received("POST /sessions/request")) == 1
 
 
-def test_an_unknown_session_is_told_with_its_id(server: HttpServer, api: ServiceApi) -> None:
+def test_an_unknown_session_is_reported_with_its_id(server: HttpServer, api: ServiceApi) -> None:
     server.routes["POST /sessions/token"] = json_answer({"detail": "not found"}, "404 Not Found")
     with pytest.raises(OdysseyConnectionError, match="The session is unknown") as caught:
         api.session_token("s-9", until())

@@ -312,7 +312,7 @@ def test_code_and_reason_of_the_goodbye_can_be_chosen() -> None:
     assert heard.rest() == [SignalingEnd(4001, "ü" * 100, False, None)]
 
 
-def test_an_abort_ends_an_open_connection_and_tells_it() -> None:
+def test_an_abort_ends_an_open_connection_and_is_reported() -> None:
     heard, abort = Heard(), Abort()
     with SignalingServer() as server, connected(server, heard, abort=abort) as connection:
         abort.abort()
@@ -322,7 +322,7 @@ def test_an_abort_ends_an_open_connection_and_tells_it() -> None:
         assert heard.rest() == []
 
 
-def test_the_end_is_told_even_when_the_library_fails(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_end_is_reported_even_if_the_library_fails(caplog: pytest.LogCaptureFixture) -> None:
     class Failing:
         def receive(self, *_: object) -> None:
             raise RuntimeError("a bug")

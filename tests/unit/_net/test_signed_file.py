@@ -97,7 +97,7 @@ def test_a_file_that_is_not_read_to_its_end_costs_no_more(server: HttpServer, ht
     with fetch(http, server.url + SIGNED, {}, until(), Abort()) as fetched:
         next(fetched.pieces)
     assert read(http, server.url + SIGNED) == (200, FILE)
-    assert server.accepted == 2  # the rest of the body is not read
+    assert server.accepted == 2  # the rest of the body is not read: its connection is closed
 
 
 # --- redirects
@@ -140,14 +140,14 @@ def test_a_redirect_from_https_to_http_is_an_error_and_not_followed(
     with HttpServer(moved, tls=certificate.server) as safe:
         assert failure(http, safe.url + "/moved").code == "unsafe_redirect"
         assert server.requests == []
-        http.close()  # before the server that it keeps a connection to
+        http.close()  # before this server, to which it keeps a connection
 
 
 # --- failures
 
 
 @pytest.mark.parametrize("status", ["403 Forbidden", "404 Not Found", "500 Oops", "204 No Content"])
-def test_other_answers_are_told_with_status_and_request_id(
+def test_other_answers_are_reported_with_status_and_request_id(
     server: HttpServer, http: HttpClient, status: str
 ) -> None:
     server.routes["GET /file"] = answer(status=status, X_Request_Id="r-7", Retry_After="3")
@@ -196,12 +196,12 @@ def test_what_came_before_a_cut_was_handed_on(server: HttpServer, http: HttpClie
 
 
 @pytest.mark.parametrize("address", ["nonsense://x/y", "http://", "/file", ""])
-def test_an_address_that_is_none_is_told(http: HttpClient, address: str) -> None:
+def test_an_invalid_address_of_a_file_is_reported(http: HttpClient, address: str) -> None:
     error = failure(http, address)
     assert (error.code, error.recoverable) == ("invalid_url", False)
 
 
-def test_a_store_that_is_gone_is_told_as_refused(http: HttpClient) -> None:
+def test_a_store_that_is_gone_is_reported_as_refusing_connections(http: HttpClient) -> None:
     with refusing_port() as port:
         assert failure(http, f"http://127.0.0.1:{port}{SIGNED}").code == "refused"
 

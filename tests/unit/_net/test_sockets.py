@@ -1,4 +1,4 @@
-"""Connections and answers that end with their call, and those that are used again."""
+"""Connections and answers that end with their call, and connections that are used again."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def until(seconds: float | None) -> Deadline:
 
 
 def in_thread(work: Any) -> tuple[threading.Thread, list[BaseException]]:
-    """Run ``work`` on a thread; its errors are collected."""
+    """Run ``work`` on a thread; return the thread, and the list that collects its errors."""
     raised: list[BaseException] = []
 
     def run() -> None:
@@ -54,7 +54,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 20\r\n\r\n"
 
 
 def get(port: int, call: Call) -> bytes:
-    """Make one GET request with urllib3's own means."""
+    """Make one GET request as urllib3 makes it, and return the body of the answer."""
     with contextlib.closing(HttpConnection("127.0.0.1", port)) as connection:
         with call.current():
             connection.request("GET", "/")
@@ -139,7 +139,7 @@ def test_a_connection_that_is_used_again_belongs_to_the_new_call() -> None:
 
 
 class Deaf(Call):
-    """On a system where shutting a socket wakes no wait; on Linux it does."""
+    """A call on a system where shutting down a socket wakes no waiting thread, unlike on Linux."""
 
     def shut(self) -> None:
         pass
@@ -166,7 +166,7 @@ def test_an_abort_ends_a_receive_where_a_shut_socket_wakes_nobody() -> None:
 
 
 def test_no_wait_for_an_answer_is_longer_than_a_turn() -> None:
-    """If Ctrl-C wakes no wait, as on Windows, it is noticed at the next turn."""
+    """On Windows, Ctrl-C wakes no waiting thread: it is noticed only when the turn is over."""
     timeouts: list[float | None] = []
 
     def script(connection: Connection) -> None:

@@ -1,4 +1,4 @@
-"""Round trips as the network had them, over real sockets."""
+"""Round trips without the time that an answer waits to be read, over real sockets."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 
 def stamped(pair: tuple[socket.socket, socket.socket]) -> None:
-    """Let data arrive that the kernel has stamped; it begins with that soon after it was first asked to."""
+    """Send data until the kernel stamps its arrival, which it begins to do only a moment after it is asked to."""
     answered(pair)
     while module._waiting_s(pair[0]) is None:
         pair[0].recv(99)
@@ -56,7 +56,7 @@ def test_the_time_for_which_an_answer_has_been_waiting_does_not_count(
     clock.at += 0.5
     monkeypatch.setattr(module, "seconds_since", lambda _: 0.4)
     stopwatch.arrived(pair[0])
-    assert stopwatch.ms in (99, 100)  # 0.1 s, as a fraction of two
+    assert stopwatch.ms in (99, 100)  # 0.5 s less 0.4 s, which binary fractions do not give exactly
 
 
 @on_linux
@@ -66,7 +66,7 @@ def test_the_kernel_says_how_long_an_answer_has_been_waiting(pair: tuple[socket.
     waiting = module._waiting_s(pair[0])
     assert waiting is not None
     assert 0 <= waiting < 10
-    assert pair[0].recv(9) == b"pong"  # it is still there
+    assert pair[0].recv(9) == b"pong"  # asking the kernel has not consumed it
 
 
 @pytest.mark.parametrize("waiting", [-1.0, 0.6])
@@ -119,6 +119,6 @@ def test_ms_are_cut_not_rounded(seconds: float, ms: int) -> None:
     with socket.socket() as sock:
         stopwatch.begin(sock)
         clock.at = seconds
-        stopwatch.begin(sock)  # of a second request: the time runs on
+        stopwatch.begin(sock)  # a second request does not restart the time
         stopwatch.arrived(sock)
     assert stopwatch.ms == ms

@@ -1,4 +1,4 @@
-"""Who sees what travels: of watchers that come and go at the same time, none is lost, and none stays."""
+"""The watchers of a tap: if several come and go at the same time, none is lost, and none stays."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The certificates that are trusted, by the variables of the environment, on real files."""
+"""The certificates that are trusted, depending on environment variables, with real files."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_the_first_variable_that_is_set_counts(own: Certificate, monkeypatch: py
         ("{folder}/picture.pem", "which contains no certificates in PEM form:"),
     ],
 )
-def test_a_bundle_that_cannot_be_used_is_told_with_its_variable(
+def test_a_bundle_that_cannot_be_used_is_reported_with_its_variable(
     name: str, form: str, why: str, own: Certificate, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "empty.pem").touch()
@@ -102,7 +102,7 @@ def test_a_bundle_that_cannot_be_used_is_told_with_its_variable(
     assert caught.value.code == "ca_bundle"
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loop = tmp_path / "loop.pem"
     loop.symlink_to(loop)
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(loop))
@@ -129,7 +129,7 @@ def test_openssls_folders_are_trusted_beside_the_file(
     folder = tmp_path / "trusted"
     folder.mkdir()
     monkeypatch.setenv("SSL_CERT_DIR", os.pathsep.join(["/nowhere/certs", str(folder), ""]))
-    assert size(trusting_context()) > 50  # those of the folder are read when they are needed
+    assert size(trusting_context()) > 50  # OpenSSL reads those in the folder only when it needs them
     assert caplog.messages == [
         "continuing without certificates: SSL_CERT_DIR names '/nowhere/certs', which does not exist"
     ]
@@ -148,7 +148,7 @@ def test_a_file_that_is_replaced_is_read_again(
     assert trusting_context() is not before
 
 
-def test_a_program_without_the_bundle_of_certifi_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(requests.utils, "DEFAULT_CA_BUNDLE_PATH", "/nowhere/cacert.pem")  # frozen without its data
+def test_a_missing_bundle_of_certifi_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(requests.utils, "DEFAULT_CA_BUNDLE_PATH", "/nowhere/cacert.pem")  # as if frozen without it
     with pytest.raises(SettingError, match=r"of certifi are '/nowhere/cacert\.pem', which does not exist"):
         trusting_context()

@@ -177,7 +177,7 @@ def test_a_connection_through_tls_works_the_same(tmp_path: Path, monkeypatch: py
 def test_a_folder_in_which_openssl_finds_no_certificate_is_no_bundle(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))  # without the links that OpenSSL looks for
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path))  # no file in it has a name that OpenSSL looks for
     heard = Heard()
     with (
         SignalingServer(tls=self_signed(tmp_path).server) as server,
@@ -188,7 +188,7 @@ def test_a_folder_in_which_openssl_finds_no_certificate_is_no_bundle(
 
 
 def proxy(script: Any, answer: bytes = b"HTTP/1.1 200 OK\r\n\r\n") -> Server:
-    """A proxy that is also the server behind it."""
+    """Return a proxy that is also the server behind it."""
 
     def play(connection: Connection) -> None:
         request = connection.read_request()
@@ -230,7 +230,7 @@ def test_another_host_is_reached_through_the_environments_proxy(
 
 
 @pytest.mark.usefixtures("_no_exceptions_from_proxies")
-def test_a_proxy_that_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_refuses_a_websocket_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     heard = Heard()
     with proxy(Connection.hang, b"HTTP/1.1 403 Forbidden\r\n\r\n") as server:
         monkeypatch.setenv("HTTP_PROXY", server.url)
@@ -243,7 +243,7 @@ def test_a_proxy_that_refuses_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("_no_exceptions_from_proxies")
 @pytest.mark.parametrize("url", ["https://127.0.0.1:3128"])
-def test_a_proxy_that_cannot_carry_a_websocket_is_told(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_that_cannot_carry_a_websocket_is_reported(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", url)
     monkeypatch.setenv("http_proxy", url)
     heard = Heard()

@@ -1,4 +1,4 @@
-"""Addresses of a broadcast."""
+"""The addresses of a broadcast, and the answers to an offer."""
 
 from __future__ import annotations
 

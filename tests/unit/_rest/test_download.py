@@ -94,7 +94,7 @@ def test_only_what_is_wanted_is_fetched(tmp_path: Path) -> None:
     assert names_in(tmp_path) == ["s-1_thumb.jpg"]
 
 
-def test_progress_is_told_on_the_callers_thread_and_ends_complete(tmp_path: Path) -> None:
+def test_progress_is_reported_on_the_callers_thread_and_ends_complete(tmp_path: Path) -> None:
     told: list[tuple[str, int, int | None]] = []
     with Store(FILES) as store:
         download(store, tmp_path, on_progress=lambda *news: told.append(news))
@@ -137,9 +137,9 @@ def test_a_later_client_goes_on_where_an_earlier_one_was_interrupted(tmp_path: P
     assert names_in(tmp_path) == ["s-1.mp4"]
 
 
-PIECE = 256 * 1024  # what is read from a connection at once, at most
+PIECE = 256 * 1024  # the most bytes that are read from a connection at once
 
-# Reports its progress, from a number of bytes on, until it is killed.
+# A program that reports its progress, from a number of bytes on, until it is killed.
 TO_BE_KILLED = """
 import sys
 from odyssey_proto import Odyssey
@@ -165,7 +165,7 @@ def test_of_fifty_megabytes_cut_three_times_only_the_last_piece_is_fetched_twice
             connection.hang()  # so that the process is killed in the middle of a connection
 
         store.routes["GET /files/video"] = [store._file, store._file, send_and_stay, store._file]
-        # Twice the connection breaks, the third time the process is killed.
+        # The connection breaks twice; the third time, the process is killed.
         with subprocess.Popen(
             [sys.executable, "-c", TO_BE_KILLED, store.url, str(tmp_path), str(third - PIECE)],
             stdout=subprocess.PIPE,
@@ -240,7 +240,7 @@ def test_an_address_that_is_always_refused_ends_in_an_error(tmp_path: Path) -> N
     assert "signature" not in str(caught.value)
 
 
-def test_a_file_that_has_changed_begins_anew(tmp_path: Path) -> None:
+def test_a_file_that_has_changed_is_downloaded_from_the_start(tmp_path: Path) -> None:
     with Store({"video": FILES["video"]}, cuts=(1_000_000,)) as store:
         first = store._file
 
@@ -253,7 +253,7 @@ def test_a_file_that_has_changed_begins_anew(tmp_path: Path) -> None:
     assert path.read_bytes() == FILES["video"][::-1]
 
 
-def test_without_ranges_or_a_version_each_cut_begins_anew(tmp_path: Path) -> None:
+def test_without_ranges_or_a_version_a_cut_download_starts_over(tmp_path: Path) -> None:
     with Store({"video": FILES["video"]}, cuts=(1_000_000,)) as store:
         store.etag = False
         assert download(store, tmp_path)["video"].read_bytes() == FILES["video"]
@@ -299,7 +299,7 @@ def test_a_part_that_is_whole_only_gets_its_name(tmp_path: Path) -> None:
     assert store.served == []
 
 
-def test_a_file_that_is_there_is_kept_and_fetched_anew_only_without_resume(tmp_path: Path) -> None:
+def test_an_existing_file_is_kept_and_downloaded_again_only_without_resume(tmp_path: Path) -> None:
     (tmp_path / "s-1_thumb.jpg").write_bytes(b"\xff\xd8\xff mine")
     with Store({"thumbnail": FILES["thumbnail"]}) as store:
         path = download(store, tmp_path)["thumbnail"]
@@ -341,7 +341,7 @@ def test_a_second_download_of_the_same_file_is_refused(tmp_path: Path) -> None:
 
 @attrs.define
 class _System:
-    """The calls of the system, and for how many renamings a scanner still has the file open."""
+    """The state of the system: how many more renamings a scanner blocks, and the offsets that were locked."""
 
     scans: int = 0
     locked: list[int] = attrs.field(factory=list)
@@ -349,7 +349,7 @@ class _System:
 
 @pytest.fixture
 def windows(monkeypatch: pytest.MonkeyPatch) -> _System:
-    """Files cannot be renamed while they are open, and there is `msvcrt` instead of `fcntl`."""
+    """A system where open files cannot be renamed, and that has `msvcrt` instead of `fcntl`."""
     fcntl = pytest.importorskip("fcntl")
     system = _System()
 
@@ -400,7 +400,9 @@ class TestWhereOpenFilesKeepTheirNames:
             assert download(store, tmp_path)["video"].read_bytes() == FILES["video"]
         assert windows.scans == 0
 
-    def test_who_keeps_the_file_is_told_of_and_nothing_is_lost(self, windows: _System, tmp_path: Path) -> None:
+    def test_a_file_that_another_program_keeps_open_is_reported_and_nothing_is_lost(
+        self, windows: _System, tmp_path: Path
+    ) -> None:
         windows.scans = 10**6
         with Store({"events": FILES["events"]}) as store, pytest.raises(PermissionError):
             download(store, tmp_path)
@@ -429,7 +431,6 @@ def test_an_id_that_names_a_device_somewhere_is_refused(tmp_path: Path, stream_i
 
 def test_redirects_are_followed_without_the_token(tmp_path: Path) -> None:
     with Store({"events": FILES["events"]}) as store:
-        store.routes["GET /moved"] = store.routes["GET /files/events"]
         moved = answer(status="302 Found", Location="/files/events?signature=1", Connection="close")
         store.routes["GET /recordings/s-1"] = json_answer({"stream_id": "s-1", "events_url": f"{store.url}/old"})
         store.routes["GET /old"] = moved
@@ -463,7 +464,7 @@ def test_answers_that_are_no_file_are_errors_and_leave_no_file(tmp_path: Path, r
     assert "s-1_events.jsonl" not in names_in(tmp_path)
 
 
-def test_a_failure_ends_no_other_download_and_is_told_with_what_is_complete(tmp_path: Path) -> None:
+def test_a_failure_ends_no_other_download_and_is_reported_with_what_is_complete(tmp_path: Path) -> None:
     with Store(FILES) as store:
         store.routes["GET /files/events"] = answer(status="404 Not Found")
         with pytest.raises(OdysseyConnectionError, match="404") as caught:
@@ -521,7 +522,7 @@ def test_two_downloads_at_once_leave_a_whole_file(tmp_path: Path) -> None:
 
 
 def test_a_label_with_a_hundred_thousand_blanks_is_looked_through_once() -> None:
-    # Dividing them in every possible way would take an hour.
+    # A regular expression that divides them in every possible way would take an hour.
     version = Version(validator='"a"', size=10)
     for label in (f"bytes 1-{' ' * 100_000}x", f"bytes{' ' * 100_000}1", f"{'1' * 100_000}-{'1' * 100_000}x"):
         answered = Fetched(206, {"Content-Range": label}, iter([]), is_packed=False, url="https://store.example/")

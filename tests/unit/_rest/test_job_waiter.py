@@ -141,7 +141,7 @@ def test_a_service_that_takes_active_for_something_else_is_asked_for_the_whole_l
     assert len(service.asked) == 400  # each once in the first round, and once at its end
 
 
-def test_the_streams_of_a_single_job_are_told_as_they_are_made() -> None:
+def test_the_streams_of_a_single_job_are_reported_as_they_are_made() -> None:
     told: list[tuple[str, int]] = []
     service = Service(a=["processing"] * 5 + ["completed"])
     made = wire.SimulationStream(stream_id="s", video_url="https://x/1")
@@ -151,7 +151,7 @@ def test_the_streams_of_a_single_job_are_told_as_they_are_made() -> None:
     assert told == [("processing", 0), ("processing", 0), ("processing", 1), ("completed", 1)]
 
 
-def test_every_change_is_told_once() -> None:
+def test_every_change_is_reported_once() -> None:
     told: list[str] = []
     service = Service(a=["pending", "pending", "processing", "completed"], b=["pending", "failed"])
     service.wait("a", "b", told=lambda job: told.append(f"{job.job_id} {job.status}"))

@@ -113,7 +113,7 @@ def test_off_means_no_request_and_no_thread(make_rig: Callable[..., Rig]) -> Non
 # --- events
 
 
-def test_a_session_is_told_with_the_whole_ms_that_connecting_took_and_not_how_long_it_lasted(rig: Rig) -> None:
+def test_a_session_is_reported_with_its_connect_time_in_whole_ms_but_without_its_length(rig: Rig) -> None:
     live = rig.session()
     rig.connect(live, took=0.2504)
     rig.clock.at += 2  # less than a call may take
@@ -168,14 +168,16 @@ def test_without_a_key_of_eight_characters_there_is_no_beginning_of_one(
     ],
     ids=lambda value: value if isinstance(value, str) else type(value).__name__,
 )
-def test_a_failure_is_told_in_its_kind_and_still_raised(rig: Rig, error: errors.OdysseyError, kind: str) -> None:
+def test_a_failure_is_reported_by_its_kind_and_still_raised(
+    rig: Rig, error: errors.OdysseyError, kind: str
+) -> None:
     with pytest.raises(type(error)) as caught:
         rig.connect(rig.session(), error)
     assert caught.value is error
     assert [event.get("error_type") for event in rig.told()] == [None, kind]
 
 
-def test_a_failure_is_told_with_what_is_known(rig: Rig) -> None:
+def test_a_failure_is_reported_with_all_known_details(rig: Rig) -> None:
     error = errors.OdysseyConnectionError("m" * 3000, code="no_streamers", session_id="s-1")
     with pytest.raises(errors.OdysseyConnectionError):
         rig.connect(rig.session(), error)
@@ -202,7 +204,7 @@ def names(told: list[dict[str, Any]]) -> list[str]:
     return [event["event"].removeprefix("session_") for event in told]
 
 
-def test_an_end_is_told_once(rig: Rig) -> None:
+def test_an_end_is_reported_once(rig: Rig) -> None:
     live = rig.session()
     rig.connect(live)
     rig.telemetry.ended(live)
@@ -215,7 +217,7 @@ def test_a_session_that_was_never_connected_has_no_end(rig: Rig) -> None:
     assert rig.told() == []
 
 
-def test_every_disconnect_is_told_with_the_session_whose_end_was_not_told_yet(rig: Rig) -> None:
+def test_every_disconnect_is_reported_with_the_session_whose_end_was_not_reported_yet(rig: Rig) -> None:
     live = rig.session()
     rig.connect(live)
     rig.telemetry._connected = rig.telemetry._connected and (rig.telemetry._connected[0], "s-1")
@@ -289,22 +291,21 @@ def test_a_system_without_threads_is_no_failure(rig: Rig, monkeypatch: pytest.Mo
 
 FORKING = """
 import os, sys
-from odyssey_models import TelemetryEventName
 from odyssey_proto import Odyssey
 
 client = Odyssey("ody_key", api_url=sys.argv[1], enable_telemetry=True)
 if os.fork() == 0:
-    client._telemetry._tell(event=TelemetryEventName.SESSION_CONNECTING)
-    client._telemetry.close()
-    os._exit(client._telemetry._thread is not None)
-_, status = os.wait()
+    telemetry = client._account.telemetry
+    telemetry.disconnected()
+    os._exit(0 if telemetry._thread is None else 7)
+status = os.waitstatus_to_exitcode(os.wait()[1])
 client.close()
 sys.exit(status)
 """
 
 
 @NEEDS_FORK
-def test_a_forked_child_tells_nothing(server: HttpServer) -> None:
+def test_a_forked_child_reports_nothing(server: HttpServer) -> None:
     script = [sys.executable, "-c", FORKING, server.url]
     assert subprocess.run(script, timeout=60, check=False).returncode == 0
     assert server.accepted == 0

@@ -63,7 +63,7 @@ def take_all(queue: FrameQueue) -> list[int]:
 
 
 class TestVideoFrame:
-    def test_tells_size_time_place_and_arrival_without_a_conversion(self) -> None:
+    def test_has_its_size_time_index_and_arrival_without_a_conversion(self) -> None:
         frame = received(decoded(64, 48, pts=4500))
         assert (frame.width, frame.height, frame.timestamp_ms) == (64, 48, 50)
         assert (frame.index, frame.dropped_before, frame.received_at) == (0, 0, 12.5)
@@ -209,7 +209,7 @@ class TestVideoFrame:
         planes = frame.planes
         del frame
         gc.collect()
-        more = [received(decoded()).data for _ in range(20)]  # what would take memory that is free
+        more = [received(decoded()).data for _ in range(20)]  # these would reuse the memory if it were free
         assert all(np.array_equal(*pair) for pair in zip(planes, expected, strict=True))
         assert len(more) == 20
         with pytest.raises(ValueError, match="read-only"):
@@ -285,12 +285,12 @@ class TestVideoFrame:
         assert frame != other
         assert len({frame, other}) == 2
 
-    def test_repr_tells_which_frame_it_is(self) -> None:
+    def test_repr_shows_which_frame_it_is(self) -> None:
         assert repr(received(decoded(64, 48, pts=4500))) == "<VideoFrame 0: 64x48 at 50 ms>"
 
 
 class TestFromNdarray:
-    def test_keeps_the_pixels_and_what_it_is_told(self) -> None:
+    def test_keeps_the_pixels_and_the_given_values(self) -> None:
         array = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
         frame = VideoFrame.from_ndarray(array, timestamp_ms=850, index=17, received_at=3.5)
         assert np.array_equal(frame.data, array)
@@ -330,7 +330,7 @@ class TestFrameQueue:
         assert len(queue) == 3
         assert [queue.get(within()) for _ in range(3)] == frames
 
-    def test_drop_oldest_keeps_the_newest_and_tells_what_was_missed(self) -> None:
+    def test_drop_oldest_keeps_the_newest_and_counts_what_was_missed(self) -> None:
         queue = FrameQueue("drop_oldest", 2)
         for index in range(5):
             queue.put(numbered(index))
@@ -378,7 +378,7 @@ class TestFrameQueue:
     def test_a_frame_that_is_about_to_come_counts_as_received_only(self) -> None:
         queue = FrameQueue()
         queue.put(numbered(0))
-        queue._counts.received += 1  # the producer stands still before it adds the next one
+        queue._counts.received += 1  # as if the producer were about to add the next frame
         queue.get(within())
         assert queue.counts == FrameCounts(received=2, delivered=1, dropped=0)
 
@@ -478,7 +478,7 @@ class TestFrameQueue:
 
             def now(self) -> float:
                 self.asked += 1
-                if self.asked == 2:  # the first makes the deadline, the second is the reader about to wait
+                if self.asked == 2:  # first for the deadline, then for the reader about to wait
                     threading.Thread(target=signal.pthread_kill, args=(main, signal.SIGINT)).start()
                 return super().now()
 
@@ -541,12 +541,13 @@ class TestFrameHub:
 
     def test_a_slow_receiver_costs_the_others_nothing(self) -> None:
         hub = streaming()
-        hub.subscribe("error", 1)
-        quick = hub.subscribe("error", 10)
+        slow, quick = hub.subscribe("error", 1), hub.subscribe("error", 10)
         for _ in range(5):
             hub.publish(decoded(), now=0.0)
         hub.end()
         assert take_all(quick) == [0, 1, 2, 3, 4]
+        with pytest.raises(OdysseyStreamError, match="1 were already waiting"):
+            take_all(slow)
 
     def test_the_latest_frame_needs_no_subscriber_and_goes_with_its_stream(self) -> None:
         hub = FrameHub()
@@ -677,7 +678,7 @@ class Inbox:
         self.ended += 1
 
 
-def test_any_receiver_can_be_attached_and_is_told_of_the_end() -> None:
+def test_any_receiver_can_be_attached_and_is_notified_of_the_end() -> None:
     hub, inbox = FrameHub(), Inbox()
     hub.attach(inbox, FrameCounts())
     hub.begin()
@@ -713,7 +714,7 @@ def test_it_knows_when_the_newest_frame_of_the_stream_came() -> None:
     assert hub.last_at is None
 
 
-def test_a_pause_is_told_by_its_length_and_the_frame_after_it_comes_first() -> None:
+def test_a_pause_is_reported_with_its_length_after_the_frame_that_ends_it() -> None:
     inbox = Inbox()
     told: list[tuple[float, int]] = []
     hub = FrameHub(on_resume=lambda seconds: told.append((seconds, len(inbox.frames))))
@@ -724,7 +725,7 @@ def test_a_pause_is_told_by_its_length_and_the_frame_after_it_comes_first() -> N
     assert told == [(PAUSE_S, 3)]
 
 
-def test_a_pause_that_was_announced_is_told_however_short_and_time_goes_on() -> None:
+def test_an_announced_pause_is_reported_however_short_and_time_goes_on() -> None:
     told: list[float] = []
     hub, inbox = FrameHub(on_resume=told.append), Inbox()
     hub.attach(inbox, FrameCounts())
@@ -830,7 +831,7 @@ def test_time_goes_on_over_links_that_fail_and_into_the_next_stream() -> None:
     inbox = Inbox()
     hub.attach(inbox, FrameCounts())
     hub.publish(decoded(), now=10.0, source=hub.source)
-    for now in (12.0, 14.0):  # two links, of which the first brings a frame and fails
+    for now in (12.0, 14.0):  # two links, each of which brings one frame and fails
         hub.pause()
         hub.publish(decoded(), now=now, source=hub.source)
     hub.pause()
@@ -841,7 +842,7 @@ def test_time_goes_on_over_links_that_fail_and_into_the_next_stream() -> None:
     assert [time - times[0] for time in times] == [0, 2000, 4000, 5500]
 
 
-def test_a_hub_tells_that_it_has_ended_for_good() -> None:
+def test_a_hub_says_whether_it_is_closed() -> None:
     hub = FrameHub()
     assert not hub.closed
     hub.close()

@@ -660,7 +660,8 @@ class TestLimits:
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert Image.MAX_IMAGE_PIXELS is not None
-        assert Image.MAX_IMAGE_PIXELS < MAX_PIXELS < 2 * Image.MAX_IMAGE_PIXELS  # above twice as many, it refuses
+        # Pillow refuses an image with more than twice as many.
+        assert Image.MAX_IMAGE_PIXELS < MAX_PIXELS < 2 * Image.MAX_IMAGE_PIXELS
         raw = encoded(Image.new("L", (1000, 1000), 200), "PNG")
         monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 950_000)
         with warnings.catch_warnings():

@@ -26,7 +26,7 @@ def totals_of(numbers: list[int]) -> VideoTotals:
 
 
 def lost_frames(*frames: tuple[int, bool], interval: int = FRAME, start: int = 0) -> int:
-    """Return the frames lost, given the place of each frame that came and whether it follows the one before."""
+    """Return the number of lost frames, given the place of each frame and whether it follows the one before."""
     totals = VideoTotals(Time())
     meter = LinkMeter(totals)
     for place, follows in frames:
@@ -65,7 +65,7 @@ class TestRate:
 
 class TestFreezes:
     def frames(self, *ready_ms: int, interval_ms: int = 50) -> Freezes:
-        """Return what was counted of frames that were ready at these times and sent one after the other."""
+        """Return the freezes of frames that were sent every ``interval_ms`` and were ready at these times."""
         freezes = Freezes()
         for number, at in enumerate(ready_ms):
             freezes.take(at / 1000, number * interval_ms)
@@ -230,7 +230,7 @@ class TestSessionStats:
         assert (stats.freezes, stats.freeze_s, stats.longest_freeze_s) == (0, 0.0, 0.0)
         assert (stats.bandwidth_bps, stats.target_delay_ms) == (None, None)
 
-    def test_tell_freezes_the_bandwidth_and_the_target_delay(self) -> None:
+    def test_include_freezes_the_bandwidth_and_the_target_delay(self) -> None:
         time = Time(100.0)
         hub, totals = self.hub(time), VideoTotals(time)
         smooth = hub.subscribe("error", 100, "smooth")
@@ -256,7 +256,7 @@ class TestSessionStats:
         assert (stats.frames_received, stats.frames_delivered, stats.frames_dropped) == (3, 0, 2)
         assert (stats.width, stats.height, len(queue)) == (64, 48, 1)
 
-    def test_tell_how_long_a_conversion_takes_and_that_looking_twice_is_one(self) -> None:
+    def test_include_the_time_of_a_conversion_which_a_second_look_does_not_repeat(self) -> None:
         time = Time()
         hub = self.hub(time)
         hub.publish(decoded(), time.at)
@@ -265,7 +265,7 @@ class TestSessionStats:
         assert hub.converting._count == 1
         assert session_stats(hub, VideoTotals(time), age_s=0).convert_ms == 0  # the clock stands still
 
-    def test_tell_of_gaps_also_of_one_that_lasts(self) -> None:
+    def test_count_gaps_including_one_that_lasts(self) -> None:
         time = Time()
         hub, totals = self.hub(time), VideoTotals(time)
         hub.publish(decoded(), 100.0)
@@ -278,16 +278,16 @@ class TestSessionStats:
         assert (session_stats(hub, totals, age_s=0).gaps, session_stats(hub, totals, age_s=0).gap_s) == (2, 10.0)
         hub.note_gap(3.0)
         assert (session_stats(hub, totals, age_s=0).gaps, session_stats(hub, totals, age_s=0).gap_s) == (2, 10.0)
-        hub.note_gap(7.0)  # reported as the stream ends in it
+        hub.note_gap(7.0)  # it is reported when the stream ends during it
         hub.close()
         time.at = 200.0
         assert (session_stats(hub, totals, age_s=0).gaps, session_stats(hub, totals, age_s=0).gap_s) == (2, 10.0)
 
-    def test_of_a_stream_that_has_ended_tell_of_the_gaps_that_were_reported(self) -> None:
+    def test_of_a_stream_that_has_ended_count_only_the_gaps_that_were_reported(self) -> None:
         time = Time()
         hub = self.hub(time)
         hub.publish(decoded(), 100.0)
-        hub.publish(decoded(), 103.0)  # the report of it comes after the end
+        hub.publish(decoded(), 103.0)  # its report would come after the end
         time.at = 105.0
         assert session_stats(hub, VideoTotals(time), age_s=0).gaps == 2
         hub.end()
@@ -308,7 +308,7 @@ class TestSessionStats:
         [
             (99_970, True, 30.0),
             (99_970, False, None),
-            (0, True, None),  # what a dark picture reads as
+            (0, True, None),  # a dark picture reads like this
             (100_500, True, None),  # of another clock
             (None, True, None),
         ],

@@ -35,7 +35,7 @@ def frame(index: int, due_at: float) -> VideoFrame:
 
 
 def filled(policy: FramePolicy, size: int, dues: list[float], time: Time) -> SmoothQueue:
-    """Return a queue of frames with these due times, each put in at the time that the clock has."""
+    """Return a queue of frames with these due times, all of which are put in now."""
     queue = SmoothQueue(policy, size, time)
     for index, due_at in enumerate(dues):
         queue.put(frame(index, due_at))

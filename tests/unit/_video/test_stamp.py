@@ -79,7 +79,7 @@ def test_it_survives_an_encoder_with_too_few_bits(encoder: str, decoder: str) ->
     writer.options = (
         {"tune": "zerolatency"} if encoder == "libx264" else {"deadline": "realtime", "lag-in-frames": "0"}
     )
-    writer.thread_count = 1  # those of libvpx wait for each other without sleeping
+    writer.thread_count = 1  # the threads of libvpx would wait for each other without sleeping
     reader = av.CodecContext.create(decoder, "r")
     assert isinstance(reader, av.VideoCodecContext)
     chance = np.random.default_rng(1)

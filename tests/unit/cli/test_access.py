@@ -1,4 +1,4 @@
-"""The service that a command asks: where its key comes from."""
+"""The service that a command calls, and where the key for it comes from."""
 
 from __future__ import annotations
 

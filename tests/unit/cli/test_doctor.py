@@ -25,7 +25,7 @@ BROKEN: Final = CheckResult(name="codecs", outcome="failed", text="none")
 
 @pytest.fixture
 def finds(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Sets what the checks find."""
+    """A function that sets the findings of the checks."""
 
     def set_findings(*findings: CheckResult) -> None:
         def found(*_: object, **__: object) -> Iterator[CheckResult]:
@@ -89,7 +89,7 @@ def test_when_all_is_well_it_says_so(finds: Any, capsys: pytest.CaptureFixture[s
 
 
 class _Terminal:
-    """A terminal, as far as the report asks."""
+    """The part of a terminal that the report uses."""
 
     def __init__(self) -> None:
         self.text = ""

@@ -1,4 +1,4 @@
-"""What a command shows: tables, JSON, notes; plain in a pipe, with lines on a terminal."""
+"""The output of commands: tables, JSON and notes; plain in a pipe, with drawn tables on a terminal."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_what_a_service_sends_does_not_command_the_terminal(capsys: pytest.Captu
 
 def test_a_note_goes_to_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     note("somewhere")
-    with progress() as show:  # which is not shown here
+    with progress() as show:  # not shown: stderr is no terminal here
         show("streaming", None)
         note("else")
     assert capsys.readouterr() == ("", "somewhere\nelse\n")

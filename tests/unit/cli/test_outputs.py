@@ -1,4 +1,4 @@
-"""Where pictures go: what is refused before anything is sent, and what is written."""
+"""Outputs for pictures: those that are refused before anything is sent, and what the others write."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_no_file_is_replaced_unless_that_is_wanted(option: str) -> None:
 
 @pytest.fixture
 def closed() -> Iterator[Path]:
-    """A folder in which nobody but root may write, with a file that is closed as well, and one that is open."""
+    """A folder to which only root may write, with a file that is read-only, too, and one that is writable."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for file, mode in (("closed.mp4", 0o444), ("open.mp4", 0o666)):

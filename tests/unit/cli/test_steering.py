@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class _Session:
-    """A session that notes what it is asked, and refuses what is bad."""
+    """A session that notes each prompt, and refuses the prompt ``bad``."""
 
     def __init__(self) -> None:
         self.asked: list[str] = []

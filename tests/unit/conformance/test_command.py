@@ -1,4 +1,4 @@
-"""The command of a client: what it prints arrives, and nothing of it is left, whatever it does."""
+"""The command of a client: all of its output arrives, and no process or thread is left, whatever it does."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def is_running(pid: int) -> bool:
     try:
         os.kill(pid, 0)
         state = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0]
-    except (ProcessLookupError, FileNotFoundError):  # it may go between the two
+    except (ProcessLookupError, FileNotFoundError):  # it may end between the two calls
         return False
-    return state != "Z"  # it has ended, and nobody has asked for its status
+    return state != "Z"  # a zombie has ended, but its status has not been read
 
 
 def test_lines_go_in_and_come_out_the_last_one_without_its_end() -> None:
@@ -72,7 +72,7 @@ def test_a_long_line_is_cut_and_the_next_one_is_whole() -> None:
 @pytest.mark.parametrize(
     "program",
     [
-        "import time; time.sleep(600)",  # and it does not read
+        "import time; time.sleep(600)",  # and does not read its stdin
         "import os\nwhile True: os.write(1, b'y\\n' * 30_000)",
         "import os\nwhile True: os.write(1, b'x' * 65_536)",
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(600)",

@@ -305,7 +305,7 @@ def test_nobody_sees_anything_once_nobody_watches() -> None:
     assert seen == []
 
 
-def test_a_witness_tells_each_objection_once_and_then_forgets_it() -> None:
+def test_a_witness_reports_each_violation_once_and_then_forgets_it() -> None:
     witness = Witness()
     for _ in range(3):
         witness(attrs.evolve(CONFORMS, status=500))

@@ -1,4 +1,4 @@
-"""The checks of live scenarios on traffic that is made up: each finds what is wrong, and only that."""
+"""The checks of live scenarios, on made-up traffic: each finds what is wrong, and nothing else."""
 
 from __future__ import annotations
 

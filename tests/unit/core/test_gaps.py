@@ -1,4 +1,4 @@
-"""The gaps in the video of a connection: each is reported once, when it can be told."""
+"""The gaps in the video of a connection: each is reported once, and none too early."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ class Link:
         return self.judge.take(figures, self.now, silent_s)
 
     def later(self, *, loss: float = 0.0, held_up_s: float = 0.0, **figures: Any) -> LinkQualityChanged | None:
-        """Look again after a second in which so much was lost and held up."""
+        """Look again after a second with this share of lost packets, and with frames held up for so long."""
         self.now += 1
         self.expected += PER_S
         self.lost += round(PER_S * loss)
@@ -105,7 +105,7 @@ def test_few_packets_or_a_short_time_do_not_show_what_is_lost(link: Link) -> Non
 
 
 def test_packets_that_were_only_late_are_not_lost(link: Link) -> None:
-    link.lost = 40  # on their way
+    link.lost = 40  # still on their way
     assert link.look() is None
     link.lost = 0
     assert link.changes(3) == []
@@ -124,7 +124,7 @@ def test_it_becomes_worse_at_once_and_better_after_a_while(link: Link) -> None:
     seconds = 0
     while (change := link.later()) is None:
         seconds += 1
-    # The window still holds what was lost for a while, and only then the link is better.
+    # The window holds the losses for a while; only after that is the link better.
     assert (change.quality, change.problems) == (POOR, (LOSS,))
     assert 0.02 < change.loss < 0.1, "as it was at the worst since then"
     assert change.at == link.now
@@ -142,7 +142,7 @@ def test_while_it_is_better_the_worst_of_the_time_counts(link: Link) -> None:
     assert link.changes(20) == [(GOOD, ())]
 
 
-def test_a_relapse_begins_the_time_anew(link: Link) -> None:
+def test_a_relapse_restarts_the_time_until_the_link_is_good(link: Link) -> None:
     assert link.changes(1, round_trip_s=0.5) == [(POOR, (ROUND_TRIP,))]
     for _ in range(5):
         assert link.changes(4, round_trip_s=0.1) == []
@@ -164,7 +164,7 @@ def test_at_a_limit_it_does_not_change_again_and_again(around: float) -> None:
         changes = [link.later(loss=max(0, chance.gauss(around, 0.015))) for _ in range(300)]
         assert len([change for change in changes if change is not None]) <= 10, (
             seed
-        )  # of 300 looks; without hysteresis 76
+        )  # changes in 300 looks; without hysteresis, there would be 76
 
 
 def test_after_a_restart_what_was_before_does_not_count(link: Link) -> None:

@@ -1,4 +1,4 @@
-"""A sender that pauses, a bad network and a silent one: what is asked, and what is reported."""
+"""A sender that pauses, a bad network and a silent one: the requests and the reports."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Link:
         return self.agenda.drain()
 
     def plays(self) -> list[Output]:
-        """A second with frames, up to now."""
+        """Look after a second with frames, the newest of which has just come."""
         self.agenda.now += 1
         self.frame_at = self.packet_at = self.agenda.now
         self.expected += 100
@@ -51,12 +51,12 @@ class Link:
         return self.look()
 
     def is_silent(self) -> list[Output]:
-        """A second without any packet."""
+        """Look after a second without any packet."""
         self.agenda.now += 1
         return self.look()
 
     def breaks_up(self, *, lost: int = 0) -> list[Output]:
-        """A second with packets of video, but without a whole frame."""
+        """Look after a second with packets of video, but without a whole frame."""
         self.agenda.now += 1
         self.packet_at = self.agenda.now
         self.expected += 100
@@ -65,7 +65,7 @@ class Link:
         return self.look()
 
     def lives(self) -> list[Output]:
-        """A sign of life, right after a look."""
+        """Hear a sign of life, right after a look."""
         self.agenda.now += 0.05
         self.watch.hear(SignOfLife(1))
         found = self.agenda.drain()
@@ -106,7 +106,7 @@ def test_a_pause_does_not_affect_the_quality_of_the_link(link: Link) -> None:
     for _ in range(6):
         link.is_silent()
         link.lives()
-    link.held_up_s += 6.0  # if its clock stood still
+    link.held_up_s += 6.0  # as if the sender's clock had stood still
     assert [link.plays() for _ in range(10)] == [[]] * 10
 
 

@@ -144,7 +144,7 @@ class Lift(Enum):
 
 class LiftMachine(StatusMachine):
     state = Lift.CALLED
-    _statuses = {  # noqa: RUF012 - the base says that it belongs to the class
+    _statuses = {  # noqa: RUF012 - a class variable in the base class
         Lift.CALLED: ConnectionStatus.CONNECTING,
         Lift.COMING: ConnectionStatus.CONNECTING,
         Lift.HERE: ConnectionStatus.CONNECTED,
@@ -172,7 +172,7 @@ def test_the_end_cancels_what_was_scheduled_and_is_reported_by_the_action() -> N
     agenda.wake_at(Due.CHECK, 3.0)
     lift.enter(Lift.BROKEN)
     assert (agenda.drain(), agenda.next_due, lift.is_over) == ([], None, True)
-    agenda.wake_at(Due.REJOIN, 4.0)  # by the action of the end
+    agenda.wake_at(Due.REJOIN, 4.0)  # as the action of the end does
     lift.enter(None)
     assert agenda.next_due == 4.0
 

@@ -1,7 +1,7 @@
-"""Every message of the spec is handled: what the service sends has rows, and each side makes what it may send.
+"""Every message of the spec is handled: one of the service has a row, and each side makes what it may send.
 
-Without these tests, a new message would be ignored, or never sent, and nothing would fail. That the
-emulator hears every message is mypy's matter: it matches them to the last one.
+Without these tests, a new message would be ignored, or never sent, and nothing would fail. mypy checks
+that the emulator hears every message (`assert_never`).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def members(*unions: Any) -> list[type]:
 
 
 def made_by(*, emulator: bool) -> frozenset[str]:
-    """Return the name of everything that the code of the emulator, or of all else, calls."""
+    """Return the names of all functions and classes that the emulator's code calls, or all other code."""
     found = set()
     for path in PACKAGE.rglob("*.py"):
         if ("emulator" in path.relative_to(PACKAGE).parts) is not emulator:

@@ -44,7 +44,7 @@ def test_a_second_connect_is_refused_and_changes_nothing() -> None:
     assert (rig.core.session, rig.core.outputs()) == (SessionState.CONNECTING, [])
 
 
-def test_what_a_given_up_link_still_tells_is_ignored() -> None:
+def test_late_reports_of_a_link_that_was_given_up_are_ignored() -> None:
     rig = Rig().to_linked()
     rig.give(inputs.LinkFailed(1, LOST))
     assert rig.give(inputs.VideoReceived(1)) == [effects.Ignored("VideoReceived of a link that was given up")]
@@ -191,7 +191,7 @@ def test_a_stream_without_frames_is_rejoined_on_another_link() -> None:
     assert rig.state == (SessionState.RECONNECTING, StreamState.STREAMING)
 
 
-def test_a_broadcast_is_told_and_known_until_the_stream_ends() -> None:
+def test_a_broadcast_is_reported_and_known_until_the_stream_ends() -> None:
     rig = Rig().to_streaming()
     info = events.BroadcastInfo("http://host/live/1", "secret", "http://host/live/1.m3u8")
     ready = wire.BroadcastReady(
@@ -208,7 +208,7 @@ def test_nobody_joins_twice() -> None:
         joined().give(inputs.Join(1, SESSION, "token", 60.0))
 
 
-def test_what_is_waited_for_is_told_with_why_the_attempt_before_failed() -> None:
+def test_the_progress_says_why_the_previous_attempt_failed() -> None:
     rig = Rig().to_linked()
     assert rig.core.progress == "waiting for the offer"
     rig.give(inputs.LinkFailed(rig.link, LOST))

@@ -73,7 +73,7 @@ def test_a_long_text_is_cut() -> None:
     assert len(str(refusal(answer(500, {"detail": "word " * 1000}), {}))) < 400
 
 
-def test_a_refusal_that_the_operation_knows_is_told_in_its_words() -> None:
+def test_a_refusal_that_the_operation_knows_is_reported_in_its_words() -> None:
     refusals = {401: (OdysseyAuthError, "invalid_api_key", "Invalid API key: {detail}")}
     error = refusal(answer(401, {"detail": "with {braces}"}), refusals)
     assert (type(error), error.code, str(error)) == (
@@ -220,7 +220,7 @@ def test_the_wait_of_a_rate_limit_may_be_a_text(given: object, seconds: float | 
     assert error.details == {"retry_after_seconds": given}
 
 
-def test_the_request_id_of_the_service_is_told() -> None:
+def test_the_request_id_of_the_service_is_in_the_error() -> None:
     assert refusal(answer(500, headers={"x-request-id": "req-1\x00"}), {}).request_id == "req-1"
     assert refusal(answer(500), {}).request_id is None
 
@@ -306,7 +306,8 @@ VALUE_ERRORS = {
     "DELETE /simulation-jobs/{job_id}": {400, 401, 404},
     "POST /whep": {401, 403},
 }
-"""The statuses that are a `ValueError`, by operation, as in the official SDK; others are a `ConnectionError`,"""
+"""By operation, the statuses that are a `ValueError`, as in the official SDK. Those in neither table are a
+`ConnectionError`."""
 NEITHER = {
     "POST /auth/token": {401, 403, 422},
     "GET /regions": {401, 403},
@@ -314,7 +315,7 @@ NEITHER = {
     "POST /sessions/token": {401, 403},
     "WebSocket /client": {401, 403},
 }
-"""except for these: `OdysseyAuthError` only, since that is the class of `connect` in the official SDK too."""
+"""By operation, the statuses that are only an `OdysseyAuthError`, as for `connect` in the official SDK."""
 
 
 @pytest.mark.parametrize("status", STATUSES)

@@ -1,4 +1,4 @@
-"""What the actions of a session are made of: its status, its links, and its end."""
+"""The building blocks of a session's actions: its status, its links, and its end."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_a_wait_is_as_long_as_the_server_says() -> None:
     assert rig.core.next_due == rig.now + 4.0
 
 
-def test_what_was_held_is_told_before_the_end() -> None:
+def test_held_messages_and_gaps_are_reported_before_the_end() -> None:
     rig = Rig(initial_retry_delay_ms=0).to_streaming()
     rig.give(inputs.LinkFailed(1, LOST))
     rig.later(0)

@@ -45,7 +45,7 @@ def test_an_error_of_the_service_has_its_reason(reason: str, code: str, text: st
     assert (error.code, str(error), error.session_id) == (code, text, "s-1")
 
 
-def test_an_address_that_cannot_be_used_is_told_with_the_session() -> None:
+def test_an_address_that_cannot_be_used_is_reported_with_the_session() -> None:
     error = session_errors.unreachable(wire.SessionResponse(session_id="s-1", signalling_url="x y"))
     assert error is not None
     assert (error.session_id, error.operation) == ("s-1", "POST /sessions/request")

@@ -193,7 +193,7 @@ def test_a_link_that_fails_is_tried_again_with_growing_waits_up_to_max_retries()
 
 
 def answered(status: int, *, recoverable: bool = False, retry_after: float | None = None) -> inputs.LinkFailed:
-    """The first link, refused with ``status``."""
+    """Return the failure of the first link, which a server refused with ``status``."""
     error = errors.OdysseyConnectionError(
         "no", code=f"http_{status}", status=status, recoverable=recoverable, retry_after=retry_after
     )
@@ -690,7 +690,7 @@ def test_a_token_that_has_expired_by_this_clock_is_refused_once(valid_for: float
     outputs = rig.give(inputs.LinkFailed(1, refused))
     assert [error.code for error in failures(outputs).values()] == ["credentials_refused"]
     assert rig.core.status is ConnectionStatus.FAILED
-    assert not only(outputs, effects.OpenLink)  # nor one to say goodbye
+    assert not only(outputs, effects.OpenLink)  # not even one to say goodbye
 
 
 def test_a_token_that_has_expired_by_this_clock_is_tried_again_after_any_other_failure() -> None:
@@ -715,7 +715,7 @@ def test_with_a_spent_token_a_lost_connection_is_the_end() -> None:
     rig.give(inputs.LinkFailed(1, LOST))
     outputs = rig.later(1.0)
     assert [event.error.code for event in only(outputs, events.ErrorOccurred)] == ["credentials_expired"]
-    assert not only(outputs, effects.OpenLink)  # nor one to say goodbye
+    assert not only(outputs, effects.OpenLink)  # not even one to say goodbye
     assert rig.core.status is ConnectionStatus.FAILED
 
 
@@ -819,7 +819,7 @@ def test_a_streamer_that_reports_without_end_before_the_connection_is_ready_is_c
 
 
 def silent(rig: Rig, *, packets: int = 700) -> list[effects.Output]:
-    """Let a stream that has just begun have a frame, and then nothing for 3 s; return the last outputs."""
+    """Let a stream that has just begun have a frame, and then nothing for 2 s; return the last outputs."""
     at = rig.now
     for _ in range(2):
         rig.later(1.0)

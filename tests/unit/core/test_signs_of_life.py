@@ -9,7 +9,7 @@ from odyssey_proto.core.signs_of_life import MISSING_AFTER_S, SignsOfLife
 
 @pytest.fixture
 def signs() -> SignsOfLife:
-    """Those of a streamer that was last heard at 100 s."""
+    """Return the signs of life of a streamer that was last heard at 100 s."""
     found = SignsOfLife()
     found.note(100.0)
     return found
@@ -20,9 +20,9 @@ def test_they_are_missing_at_the_limit(signs: SignsOfLife) -> None:
     assert signs.are_missing(100.0 + MISSING_AFTER_S)
 
 
-def test_each_begins_the_wait_anew(signs: SignsOfLife) -> None:
+def test_each_sign_restarts_the_wait(signs: SignsOfLife) -> None:
     signs.note(102.0)
-    signs.note(101.0)  # one that was noted late
+    signs.note(101.0)  # a sign that was noted late
     assert not signs.are_missing(104.0)
     assert signs.are_missing(104.5)
 

@@ -18,7 +18,7 @@ from odyssey_proto.core.silence import (
 
 @pytest.fixture
 def silence() -> Silence:
-    """A `Silence` that has heard a frame at 100 s."""
+    """Return a `Silence` that had a frame at 100 s."""
     found = Silence()
     found.begin(99.0, 20.0)
     assert found.judge(100.0, 100.0) is Verdict.WAIT

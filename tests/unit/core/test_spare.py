@@ -1,4 +1,4 @@
-"""The link that is prepared beside one that is suspected: when it is prepared, used and discarded."""
+"""The link that is prepared beside a suspected one: when it is prepared, used and discarded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def agenda() -> Agenda:
 
 @pytest.fixture
 def spare(agenda: Agenda) -> Spare[OpenBroadcast]:
-    """A `Spare` of a link that is suspected since 100 s; now it is 101 s."""
+    """Return the `Spare` of a link that has been suspected since 100 s; now it is 101 s."""
     found: Spare[OpenBroadcast] = Spare(agenda)
     found.suspect(lambda: PLAN)
     assert agenda.drain() == [PrepareLink(PLAN)]

@@ -1,4 +1,4 @@
-"""What the errors of a spectator say."""
+"""The texts and codes of a spectator's errors."""
 
 from __future__ import annotations
 

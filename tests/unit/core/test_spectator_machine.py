@@ -40,7 +40,7 @@ TAKEN_AWAY = OdysseyConnectionError("access denied", code="http_403", status=403
 
 
 class Rig:
-    """A spectator, the time, and all its outputs."""
+    """A spectator, and the current time."""
 
     def __init__(self, ways: tuple[Way, ...] = (Way.WEBRTC,), *, reconnect: bool = True) -> None:
         advanced = AdvancedConfig(initial_retry_delay_ms=1000, max_retry_delay_ms=2000)
@@ -365,7 +365,7 @@ def test_a_broadcast_that_pauses_is_reported_and_a_bad_link_is() -> None:
 
 
 def silent(rig: Rig, seconds: float, at: float | None = None) -> list[effects.Output]:
-    """Pass ``seconds`` in which the newest frame is that of ``at``; return all outputs."""
+    """Let ``seconds`` pass while the newest frame is still that of ``at`` (None: no frame); return all outputs."""
     outputs: list[effects.Output] = []
     until = rig.now + seconds
     while rig.core.next_due is not None and rig.core.next_due <= until:
@@ -563,7 +563,7 @@ def test_watching_after_the_end_says_why_it_is_over(end: inputs.Input, code: str
 
 
 def suspected(ways: tuple[Way, ...] = (Way.WEBRTC,), *, reconnect: bool = True) -> tuple[Rig, list[Any]]:
-    """Return a spectator that has had a frame and then nothing for 3 s, and what it prepares."""
+    """Return a spectator that has had a frame and then nothing for 2 s, and the links that it prepares."""
     rig = Rig(ways, reconnect=reconnect).to_watching()
     outputs: list[Any] = []
     for _ in range(3):

@@ -1,4 +1,4 @@
-"""What the actions of a stream are made of: answers to its calls, and the loss of its video."""
+"""The building blocks of a stream's actions: answers to its calls, and the loss of its video."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_an_update_waits_only_so_long_for_the_answer_to_one_that_was_given_up() 
     assert only(rig.later(0.1), effects.SendChannel) == [effects.SendChannel(1, wire.Update(prompt="two"))]
 
 
-def test_the_end_of_a_stream_fails_its_updates_and_is_told_once() -> None:
+def test_the_end_of_a_stream_fails_its_updates_and_is_reported_once() -> None:
     rig = Rig().to_streaming()
     rig.interact("one")
     rig.interact("two")
@@ -61,7 +61,7 @@ def test_the_end_of_a_stream_fails_its_updates_and_is_told_once() -> None:
     assert outputs[:2] == [effects.EndFrames(None), events.StreamEnded(at=rig.now)]
 
 
-def test_a_start_that_fails_has_no_end_to_tell() -> None:
+def test_a_start_that_fails_has_no_end_to_report() -> None:
     rig = Rig().to_connected()
     rig.start()
     outputs = rig.hear(MODERATION)
@@ -87,7 +87,8 @@ def test_ends_are_asked_for_once_while_one_is_awaited() -> None:
 @pytest.mark.parametrize(("age_s", "recoverable"), [(VIDEO_DEADLINE_S, True), (SESSION_KEPT_S, False)])
 def test_a_link_without_video_is_lost(age_s: float, recoverable: bool) -> None:
     rig = Rig().to_streaming()
-    rig.core._stream._silence.look_late = lambda now, overslept: None  # type: ignore[method-assign]  # it slept
+    # One step of this length would count as oversleeping, not as silence.
+    rig.core._stream._silence.look_late = lambda now, overslept: None  # type: ignore[method-assign]
     rig.later(age_s)
     lost = only(seen(rig, None), events.ErrorOccurred)[0].error
     assert (lost.code, lost.recoverable) == ("video_stalled", recoverable)
@@ -133,7 +134,7 @@ def test_while_an_end_is_awaited_the_streamer_is_asked_for_signs_of_life() -> No
 
 
 def looked(rig: Rig, seconds: float, packets: int) -> list[effects.Output]:
-    """Let time pass, and answer the look for video: the last frame is that of `Rig.to_streaming` + 1 s."""
+    """Let time pass, and answer the look for video: the newest frame came 1 s after the start of the stream."""
     rig.later(seconds)
     return only(
         rig.give(inputs.VideoSeen(1, 101.0, packets)),
@@ -142,7 +143,7 @@ def looked(rig: Rig, seconds: float, packets: int) -> list[effects.Output]:
 
 
 def suspected() -> Rig:
-    """Return a session whose link is suspected since 103 s, and has its next prepared."""
+    """Return a session whose link has been suspected since 103 s, and whose next link is prepared."""
     rig = Rig().to_streaming()
     assert looked(rig, 1.0, 700) == []
     assert looked(rig, 1.0, 700) == []

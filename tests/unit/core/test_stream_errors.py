@@ -1,4 +1,4 @@
-"""What the errors of a stream say."""
+"""The classes, codes and texts of a stream's errors."""
 
 from __future__ import annotations
 

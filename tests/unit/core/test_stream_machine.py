@@ -55,7 +55,7 @@ def test_a_stream_that_was_starting_or_ending_is_over_when_the_link_is_lost(stag
 
 
 def back_after_a_loss_while(stage: str) -> tuple[Rig, list[effects.Output]]:
-    """Lose the link while a stream was starting or ending, and rejoin."""
+    """Lose the link while a stream is starting or ending, and rejoin."""
     rig = Rig().to_connected()
     rig.start()
     if stage == "ending":
@@ -193,7 +193,7 @@ def test_an_answer_that_nobody_waits_for_holds_up_the_next_interaction_for_5_s_a
     rig.interact("one")
     rig.later(1.0)
     rig.give(inputs.Abandon(2))
-    assert rig.core.next_due != 105.0  # nothing waits for it yet
+    assert rig.core.next_due != 105.0  # no interaction waits for that answer yet
     rig.later(1.0)
     assert rig.interact("two") == []
     assert rig.interact("three") == []
@@ -228,7 +228,7 @@ def test_an_interaction_that_is_waited_for_holds_up_the_next_as_long_as_that_tak
     rig.interact("one")
     rig.give(inputs.Abandon(2))
     rig.interact("two")
-    rig.hear(wire.UpdateAcknowledged(prompt="one"))  # "two" is on the wire, and waited for
+    rig.hear(wire.UpdateAcknowledged(prompt="one"))  # "two" is on the wire, and its call waits
     rig.interact("three")
     assert only(rig.later(5.0), effects.SendChannel) == []
 
@@ -434,7 +434,7 @@ def test_iterators_that_wait_for_a_stream_are_left_alone_when_a_link_is_lost() -
     assert only(rig.give(inputs.LinkFailed(1, LOST)), effects.EndFrames) == []
 
 
-def test_a_stream_error_without_a_stream_is_told_and_changes_nothing() -> None:
+def test_a_stream_error_without_a_stream_is_reported_and_changes_nothing() -> None:
     rig = Rig().to_connected()
     outputs = rig.hear(wire.InteractiveStreamError(reason=wire.StreamErrorReason("moderation"), message="no"))
     assert outputs == [events.StreamFailed(reason="moderation", message="no", ends_stream=False, at=100.0)]
@@ -540,7 +540,7 @@ def test_the_answer_about_frames_comes_too_late_for_a_stream_that_has_ended() ->
     assert only(seen(rig, None), effects.Ignored)
 
 
-def test_a_pause_of_the_video_is_told_with_what_was_missed() -> None:
+def test_a_pause_of_the_video_is_reported_with_the_number_of_frames_missed() -> None:
     rig = Rig().to_streaming()
     assert rig.give(inputs.VideoResumed(4.0)) == [events.GapEvent(seconds=4.0, frames_missed=79, at=100.0)]
 
@@ -587,7 +587,7 @@ def test_a_stream_without_an_id_is_a_stream() -> None:
     assert rig.core.stream_id is None
 
 
-def test_the_end_of_a_stream_without_an_id_is_told() -> None:
+def test_the_end_of_a_stream_without_an_id_is_reported() -> None:
     rig = Rig().to_connected()
     rig.start()
     rig.hear(wire.StreamStarted(stream_id=""))
@@ -618,7 +618,7 @@ def test_an_end_that_crosses_a_start_does_not_fail_it() -> None:
 
 
 def abandoned() -> Rig:
-    """A start that nobody waits for any more."""
+    """Return a session with a start that nobody waits for any more."""
     rig = Rig().to_connected()
     rig.start()
     (ended,) = rig.give(inputs.Abandon(1))
@@ -653,13 +653,13 @@ def test_a_start_waits_5_s_at_most_for_the_end_of_one_that_was_abandoned() -> No
     assert rig.start() == []
     assert rig.later(1.9) == []
     assert rig.later(0.1) == [effects.BeginFrames(105.0), effects.SendChannel(1, CAT)]
-    assert only(rig.hear(wire.StreamEnded()), effects.Ignored)  # late, but in its order
+    assert only(rig.hear(wire.StreamEnded()), effects.Ignored)  # late, but before the answer to the start
     assert effects.Succeed(3, "st-3") in rig.hear(wire.StreamStarted(stream_id="st-3"))
     assert rig.core.stream is StreamState.STREAMING
 
 
 def ended_for_nobody() -> Rig:
-    """An end that was not answered in time."""
+    """Return a session with an end that was not answered in time."""
     rig = Rig().to_streaming()
     assert rig.end() == [END]
     with pytest.raises(errors.OdysseyStreamError):

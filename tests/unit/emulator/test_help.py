@@ -1,4 +1,4 @@
-"""What `help` says of the emulator: every setting, every step and every action; and what type checkers know."""
+"""`help` on the emulator names every setting, step and action; and so do the types for type checkers."""
 
 from __future__ import annotations
 

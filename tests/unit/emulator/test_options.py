@@ -1,4 +1,4 @@
-"""The options of the emulator's command: one for each setting, made from its class."""
+"""The options of the emulator's command: one for each setting, made from the class of the settings."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ VALUES: dict[str, tuple[list[str], Any]] = {
     "regions": (["near=0.1", "far"], (("near", 0.1), ("far", 0.0))),
     "ice_servers": (['{"urls": "stun:127.0.0.1:1"}'], ({"urls": "stun:127.0.0.1:1"},)),
 }
-"""Texts of options, and the values of the settings; of numbers and switches, some stand for all."""
+"""The texts of a setting's option, and its value. Settings without a row are switches, or take 5."""
 
 
 def given(setting: str) -> list[str]:
-    """Return arguments that set a setting to something else than its default."""
+    """Return arguments that set a setting to something other than its default."""
     option = {option.setting: option for option in setting_options()}[setting]
     if option.is_switch:
         return [option.opposite if getattr(EmulatorConfig(), setting) else option.flag]
@@ -62,7 +62,7 @@ def by_click(*arguments: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]
 @pytest.mark.parametrize("parse", [by_argparse, by_click])
 @pytest.mark.parametrize("setting", attrs.fields_dict(EmulatorConfig))
 def test_every_setting_is_an_option(setting: str, parse: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = parse(*given(setting), monkeypatch=monkeypatch)  # one that 5 does not suit has a row in VALUES
+    settings = parse(*given(setting), monkeypatch=monkeypatch)  # settings that do not take 5 are in VALUES
     assert list(settings) == [setting]
     needed = {"bitrate": 2_000_000} if setting == "congestion_control" else {}
     value, default = getattr(EmulatorConfig(**needed | settings), setting), getattr(EmulatorConfig(), setting)

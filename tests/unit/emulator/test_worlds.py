@@ -22,7 +22,7 @@ SEEN = 12.0
 """Mean difference of two pictures, of 255, that is clearly visible."""
 RED = (214, 52, 46)
 HALF, QUARTER = (640, 352), (320, 176)
-"""Half and a quarter of the usual width and height: painted in less of the time."""
+"""Half and a quarter of the usual width and height: painted in a fraction of the time."""
 
 
 def world(
@@ -122,7 +122,7 @@ SKY, LEFT, MIDDLE, RIGHT = (
     np.s_[180:285, 240:400],
     np.s_[180:285, 420:580],
 )
-"""Parts of a picture of half the size: above, and where the cast stands."""
+"""Parts of a picture of half the size: the sky, and the places where the cast stands."""
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_without_expansion_the_applied_prompt_is_the_prompt() -> None:
     assert shown.change("It sleeps") == "It sleeps"
 
 
-def test_the_applied_prompt_tells_what_is_to_be_seen() -> None:
+def test_the_applied_prompt_describes_what_is_shown() -> None:
     assert "snow" in world("A cat in winter").applied_prompt
     assert "towers" in world("Tokyo").applied_prompt
 

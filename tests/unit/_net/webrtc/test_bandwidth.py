@@ -1,4 +1,4 @@
-"""Limits for a sender: what one that obeys them does to simulated links."""
+"""Limits for a sender: how a sender that obeys them uses simulated links."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ MBIT: Final = 1e6
 
 @attrs.define(kw_only=True)
 class Sending:
-    """A sender that obeys, and a link with a queue. The clocks of both ends have nothing in common."""
+    """A sender, which obeys limits by default, and a link with a queue. The clocks of both ends are unrelated."""
 
     seed: int
     rate: Callable[[float], float]
-    """What the link carries at a time, in bits per s."""
+    """The rate that the link carries at a given time, in bits per s."""
     start: float = 3 * MBIT
-    """What the sender sends until it is told otherwise."""
+    """The rate of the sender until it gets the first limit, in bits per s."""
     paced: bool = False
-    """Whether it spreads the packets of a frame."""
+    """Whether the sender spreads the packets of a frame over time."""
     queue_s: float = 0.2
     loss: float = 0.0
-    """Of what the link does not drop because it is full."""
+    """The share of packets lost at random, out of those that the link does not drop because its queue is full."""
     jitter_s: float = 0.0
     longer_from: float = float("inf")
-    """When the path becomes longer by 80 ms."""
+    """The time from which the path is longer by 80 ms, in s."""
     pause: tuple[float, float] = (0.0, 0.0)
-    """From when to when nothing is sent; a large picture follows."""
+    """Begin and end of the time in which nothing is sent, in s; a large picture follows."""
     obeys: bool = True
     seconds: list[list[float]] = attrs.field(factory=list)
-    """Of each second: the bits sent, packets, packets lost."""
+    """For each second: bits sent, packets sent, packets lost."""
     limits: list[tuple[float, int]] = attrs.field(factory=list)
 
     def run(self, seconds: int) -> Sending:
@@ -100,11 +100,11 @@ class Sending:
         return self
 
     def sent(self, begin: int, end: int) -> float:
-        """The bits sent in each second from ``begin`` to ``end``, on average."""
+        """Return the average number of bits sent per second from ``begin`` to ``end``."""
         return sum(second[0] for second in self.seconds[begin:end]) / (end - begin)
 
     def lost(self, begin: int, end: int) -> float:
-        """The share of packets lost in that time."""
+        """Return the share of packets lost from ``begin`` to ``end``."""
         part = self.seconds[begin:end]
         return sum(second[2] for second in part) / sum(second[1] for second in part)
 
@@ -169,7 +169,7 @@ def test_a_pause_is_not_taken_for_a_slow_link() -> None:
     ids=lambda seconds: str(seconds),
 )
 def test_a_clock_that_was_set_is_not_taken_for_a_queue(pause_s: float, set_by_s: float) -> None:
-    """The counter of send times begins anew every 64 s, which nobody sees in a longer pause than half of that."""
+    """The counter of send times wraps every 64 s; after a pause of more than 32 s, the wraps cannot be counted."""
     bandwidth = Bandwidth()
     number = 0
     for began, sent in ((5.0, 0.0), (15.0 + pause_s, 10 + pause_s + set_by_s)):
@@ -180,7 +180,7 @@ def test_a_clock_that_was_set_is_not_taken_for_a_queue(pause_s: float, set_by_s:
             assert bandwidth.estimate is None or bandwidth.estimate == pytest.approx(1.2 * MBIT), at
 
 
-def test_a_sender_that_does_not_obey_is_told_of_a_full_link_all_the_same() -> None:
+def test_a_sender_that_does_not_obey_still_gets_the_limit_of_a_full_link() -> None:
     found = Sending(seed=1, rate=constant(MBIT), obeys=False).run(20)
     assert all(limit < MBIT for at, limit in found.limits if at > 2)
 

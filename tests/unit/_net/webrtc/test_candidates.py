@@ -10,7 +10,7 @@ import pytest
 from aioice import Candidate
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.rtcicetransport import connection_kwargs
-from odyssey_models import IceCandidate, IceServer
+from odyssey_models import IceServer
 
 from odyssey_proto._base.errors import OdysseyConnectionError
 from odyssey_proto._model.ice_urls import usable_servers
@@ -36,7 +36,7 @@ def test_the_fallback_is_public_stun() -> None:
 
 
 @pytest.mark.parametrize("url", ["stun:a.example", "turn:a.example", "turns:a.example", "turn:a?transport=tcp"])
-def test_aiortc_is_told_only_what_it_understands(url: str) -> None:
+def test_aiortc_is_given_only_what_it_understands(url: str) -> None:
     usable, _ = usable_servers([IceServer(urls=url, username="user-4711", credential="secret-4711")])
     arguments = connection_kwargs(candidates.for_aiortc(usable))
     if url.startswith("stun"):
@@ -148,25 +148,33 @@ class TestArrangeGathering:
 
 
 def another_aiortc() -> tuple[RTCPeerConnection, SimpleNamespace]:
-    gatherer = SimpleNamespace()  # without the attribute that is not public
+    gatherer = SimpleNamespace()  # without aioice's connection, which is not public
     transport = SimpleNamespace(transport=SimpleNamespace(iceGatherer=gatherer))
     transceiver = SimpleNamespace(receiver=SimpleNamespace(transport=transport))
     return cast("RTCPeerConnection", SimpleNamespace(getTransceivers=lambda: [transceiver], sctp=None)), gatherer
 
 
 def test_a_candidate_that_comes_late_is_announced_for_the_first_section_of_its_transport() -> None:
-    async def announce() -> tuple[list[IceCandidate], list[IceCandidate]]:
-        pc = connection()
-        pc.createDataChannel("cats")
-        await pc.setLocalDescription(await pc.createOffer())
-        agent = pc.sctp.transport.transport.iceGatherer._connection
-        late = Candidate.from_sdp("1 1 udp 100 203.0.113.60 4000 typ relay raddr 0.0.0.0 rport 9")
-        found = list(candidates.announced(pc, agent, late)), list(candidates.announced(pc, object(), late))
-        await pc.close()
-        return found
+    late = Candidate.from_sdp("1 1 udp 100 203.0.113.60 4000 typ relay raddr 0.0.0.0 rport 9")
 
-    ((found,), nothing) = in_time(announce())
-    assert found.candidate == "candidate:1 1 udp 100 203.0.113.60 4000 typ relay raddr 0.0.0.0 rport 9"
-    assert (found.sdp_mid, found.sdp_mline_index) == ("0", 0) or found.sdp_mline_index == 1
-    assert nothing == []
+    def found(pc: RTCPeerConnection, agent: Any) -> list[tuple[str | None, int | None]]:
+        messages = list(candidates.announced(pc, agent, late))
+        assert {message.candidate for message in messages} <= {f"candidate:{late.to_sdp()}"}
+        return [(message.sdp_mid, message.sdp_mline_index) for message in messages]
+
+    async def announce() -> None:
+        pc, bundled = connection(), RTCPeerConnection(RTCConfiguration(iceServers=[]))
+        await pc.setLocalDescription(await pc.createOffer())
+        video, channels = agents(pc)
+        assert (found(pc, video), found(pc, channels)) == ([("0", 0)], [("1", 1)])
+        assert found(pc, object()) == []
+        await bundled.setRemoteDescription(pc.localDescription)
+        await bundled.setLocalDescription(await bundled.createAnswer())
+        shared, also = agents(bundled)
+        assert shared is also
+        assert found(bundled, shared) == [("0", 0)]
+        await pc.close()
+        await bundled.close()
+
+    in_time(announce())
     assert list(candidates.announced(None, None, None)) == []

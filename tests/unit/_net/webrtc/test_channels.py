@@ -22,7 +22,7 @@ from odyssey_proto._net.webrtc.channels import DataChannels
 
 @attrs.define
 class Rig:
-    """Data channels, and what they report."""
+    """Data channels, and their reports."""
 
     messages: list[str | bytes] = attrs.field(factory=list)
     excess: list[str] = attrs.field(factory=list)
@@ -46,14 +46,14 @@ def chunk(tsn: int, *, flags: int = 0, stream: int = 1, size: int = 1) -> DataCh
 
 
 async def feed(rig: Rig, chunks: list[DataChunk]) -> Any:
-    """Give chunks to the transport of a peer connection as it gets them from the network."""
+    """Give chunks to the SCTP transport of a peer connection, as if from the network; return the transport."""
     pc: Any = RTCPeerConnection()
     try:
         pc.createDataChannel("control")
         sctp = pc.sctp
         sctp._last_received_tsn = 0
         rig.channels.limit(sctp)
-        rig.channels.limit(sctp)  # with another offer
+        rig.channels.limit(sctp)  # as for another offer
         for each in chunks:
             await sctp._receive_chunk(each)
         return sctp

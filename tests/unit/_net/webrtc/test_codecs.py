@@ -65,6 +65,6 @@ def test_all_codecs_are_named_once_and_helpers_are_not() -> None:
     assert codecs.offered == "VP9, codec-100, codec-101, codec-102, codec-103, codec-104, …"
 
 
-def test_an_offer_without_any_codec_is_told() -> None:
+def test_an_offer_without_any_codec_is_reported() -> None:
     text = no_codec("auto", read().offered)
     assert text == "The streamer offers no video that can be decoded here"

@@ -43,7 +43,7 @@ def _encoded(codec: Codec, count: int, width: int) -> list[bytes]:
     context: Any = av.CodecContext.create(ENCODERS[codec], "w")
     context.width, context.height, context.pix_fmt, context.time_base = width, 192, "yuv420p", decoding._TICK_S
     context.options = {"tune": "zerolatency"} if codec is H264 else {"deadline": "realtime", "lag-in-frames": "0"}
-    context.thread_count = 1  # those of libvpx wait for each other without sleeping
+    context.thread_count = 1  # the threads of libvpx would wait for each other without sleeping
     found = []
     for number in range(count):
         picture = av.VideoFrame(width, 192, "yuv420p")
@@ -79,7 +79,7 @@ class Rig:
         self.threads.add(threading.current_thread())
 
     def put(self, codec: Codec, pictures: list[bytes], first: int = 0) -> None:
-        """Add what arrived at 1 s, 2 s, …, the last packet 0.5 s after the first."""
+        """Add frames whose first packets arrived at 1 s, 2 s, …, and whose last packets arrived 0.5 s later."""
         for number, picture in enumerate(pictures, first):
             self.queue.put((codec, ArrivedFrame(picture, 0, number + 1.0, number + 1.5, number * STEP)))
 
@@ -117,7 +117,7 @@ def test_frames_are_handed_on_by_who_decodes_with_their_arrival(codec: Codec) ->
         ((1.0, 1.05, 1.5), (0.0, 0.05, 0.1), 0.4),
         ((1.0, 1.05, 4.05), (0.0, 0.05, 3.05), 0.0),  # the sender paused
         ((1.0, 1.3, 1.6), (0.0, 0.05, 0.1), 0.5),
-        ((1.0, 1.05, 9.0), (50.0, 50.05, 0.0), 0.0),  # its clock was set back
+        ((1.0, 1.05, 9.0), (50.0, 50.05, 0.0), 0.0),  # the sender's clock was set back
     ],
 )
 def test_for_how_long_the_network_held_frames_up_is_counted(
@@ -140,7 +140,7 @@ def test_the_codec_and_the_size_may_change() -> None:
 
 
 @pytest.mark.parametrize("codec", [H264, VP8])
-def test_a_frame_that_cannot_be_decoded_is_told_and_left_out(
+def test_a_frame_that_cannot_be_decoded_is_reported_and_skipped(
     codec: Codec, caplog: pytest.LogCaptureFixture
 ) -> None:
     rig = Rig()
@@ -177,7 +177,7 @@ def test_what_never_comes_out_is_forgotten() -> None:
     inside: list[int] = []
     rig.queue._on_frame = lambda *_: inside.append(len(rig.queue._inside))
     first, last = encoded(H264, 2)
-    rig.decode(H264, [first, *[b"\x00\x00\x00\x01\x0c\xff"] * 100, last])  # 100 times nothing but filler
+    rig.decode(H264, [first, *[b"\x00\x00\x00\x01\x0c\xff"] * 100, last])  # 100 frames of nothing but filler
     assert inside == [0, decoding._INSIDE - 1]
 
 
@@ -187,7 +187,7 @@ def test_what_waits_too_long_is_left_out_up_to_the_next_keyframe(waiting: int, l
     rig = Rig()
     first = encoded(VP8, waiting)
     rig.put(VP8, first)
-    rig.time.at = 1.5 + late  # that of the first
+    rig.time.at = 1.5 + late  # how late the first frame is
     rig.run()
     assert rig.behind == is_behind
     assert len(rig.frames) == (0 if is_behind else waiting)
@@ -306,7 +306,7 @@ def test_a_picture_that_is_too_large_is_not_decoded_nor_is_anything_after_it(cod
 
 
 def test_the_decoder_has_the_limit_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(decoding, "coded_size", lambda *_: None)  # a form that we cannot read
+    monkeypatch.setattr(decoding, "coded_size", lambda *_: None)  # as for a frame whose size we cannot read
     failed = threading.Event()
     frames: list[Any] = []
     decoder = DecodingQueue(

@@ -32,7 +32,7 @@ OURS: Final = 5
 
 
 class Time:
-    """A clock that is set."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.time = 100.0
@@ -42,7 +42,7 @@ class Time:
 
 
 class Receiver:
-    """A receiver of aiortc with our reports and our requests, which keeps what it is to send."""
+    """A receiver of aiortc with our reports and our requests; it records packets instead of sending them."""
 
     def __init__(self, *kinds: str) -> None:
         self.clock: Any = Time()
@@ -72,7 +72,7 @@ class Receiver:
         self.sent.append(bytes(packet))
 
     async def take(self, number: int, *, at: float, again: bool = False, place: int | None = None) -> None:
-        """Receive a packet ``at`` so many s after the start; every fifth ends a frame."""
+        """Receive a packet ``at`` s after the start; every fifth packet ends a frame."""
         self.clock.time = 100 + at
         packet = RtpPacket(
             payload_type=AGAIN if again else VIDEO,
@@ -91,11 +91,11 @@ class Receiver:
 
     @property
     def reports(self) -> list[bytes]:
-        """What was sent besides requests for packets."""
+        """The packets sent, without the requests for lost packets."""
         return [packet for packet in self.sent if packet[0] == 0x8F]
 
     def report(self) -> Any:
-        """Return the first block of aiortc's next receiver report."""
+        """Return aiortc's figures for the video stream, from which it makes its next receiver report."""
         streams = self.receiver._RTCRtpReceiver__remote_streams
         stream = streams[7]
         return (stream.fraction_lost, stream.packets_lost, stream.max_seq, stream.packets_received)
@@ -159,7 +159,7 @@ def test_a_sender_that_obeys_limits_is_sent_some_and_the_estimate_is_kept_in_any
     limits = [read_limit(packet) for packet in limited.reports]
     assert 8 <= len(limits) <= 10
     assert all((sender, streams) == (OURS, [7]) for sender, _, streams in limits)
-    assert limits[0][1] == pytest.approx(1_200_000, rel=0.02)  # half as much again as 100 packets a second
+    assert limits[0][1] == pytest.approx(1_200_000, rel=0.02)  # 1.5 times the bits of 100 packets a second
     assert limited.totals.bandwidth_bps == other.totals.bandwidth_bps
     assert other.reports == []
 
@@ -237,7 +237,7 @@ async def offered(edit: Callable[[str], str]) -> str:
 
 
 def answer_to(edit: Callable[[str], str], *, installed: bool = True) -> str:
-    """Answer an offer of aiortc, edited, as a peer does."""
+    """Return a peer's answer to an offer of aiortc that ``edit`` has changed."""
 
     async def answer() -> str:
         offer = await offered(edit)

@@ -36,7 +36,7 @@ class Server(asyncio.DatagramProtocol):
     """A STUN and TURN server over UDP.
 
     By default it grants everything. Options: ``error``, the number with which it refuses allocations;
-    ``silent``; ``lacking``, an attribute that its answers do not have; ``after``, s that it lets pass.
+    ``silent``; ``lacking``, an attribute that its answers do not have; ``after``, the s before each answer.
     """
 
     def __init__(self, *, error: int = 0, silent: bool = False, lacking: str = "", after: float = 0.0) -> None:
@@ -150,12 +150,12 @@ class TestNames:
         assert [each.type for each in in_time(ask())] == ["relay"]
 
     @pytest.mark.parametrize("scheme", ["turn", "turns"])
-    def test_one_that_nobody_knows_is_told(self, scheme: str) -> None:
+    def test_one_that_is_not_in_the_dns_is_reported(self, scheme: str) -> None:
         assert in_time(told(f"{scheme}:dead.example:1", look_up=known({}))) == (
             f"no relay candidate from {scheme}:dead.example:1: not found in the DNS",
         )
 
-    def test_one_that_cannot_be_a_name_is_told(self) -> None:
+    def test_one_that_is_too_long_is_reported(self) -> None:
         (note,) = in_time(told("turn:" + "a" * 64 + ".example"))
         assert note.endswith(": not found in the DNS")
 
@@ -191,7 +191,7 @@ class TestStun:
 
     @usually
     @pytest.mark.parametrize("how", [{"silent": True}, {"error": 400}, {"lacking": "XOR-MAPPED-ADDRESS"}], ids=str)
-    def test_one_that_tells_nothing_is_told(self, how: dict[str, Any]) -> None:
+    def test_one_that_returns_no_address_is_reported(self, how: dict[str, Any]) -> None:
         async def ask() -> tuple[list[Candidate], tuple[str, ...], str]:
             async with running(server := Server(**how)):
                 servers = asking(url := f"stun:a.example:{server.port}", look_up=lambda _: HERE)
@@ -243,7 +243,7 @@ class TestTurn:
         assert candidate.related_address == "203.0.113.50"
         assert notes == ()
 
-    def test_where_only_relays_are_wanted_it_does_not_tell_this_machines_address(self) -> None:
+    def test_with_relays_only_the_address_of_this_machine_is_not_revealed(self) -> None:
         async def ask() -> list[Candidate]:
             async with running(server := Server()):
                 return await given(asking(server.turn(), relay_only=True))
@@ -262,7 +262,7 @@ class TestTurn:
             (500, "it refuses (500)"),
         ],
     )
-    def test_one_that_refuses_is_told_with_the_reason(self, error: int, words: str) -> None:
+    def test_one_that_refuses_is_reported_with_the_reason(self, error: int, words: str) -> None:
         async def ask() -> tuple[tuple[str, ...], str]:
             async with running(server := Server(error=error)):
                 return await told(server.turn()), server.turn()
@@ -270,7 +270,7 @@ class TestTurn:
         notes, url = in_time(ask())
         assert notes == (f"no relay candidate from {url}: {words}",)
 
-    def test_one_whose_answer_lacks_something_is_told(self) -> None:
+    def test_one_whose_answer_is_incomplete_is_reported(self) -> None:
         async def ask() -> tuple[str, ...]:
             async with running(server := Server(lacking="XOR-RELAYED-ADDRESS")):
                 return await told(server.turn())
@@ -279,21 +279,21 @@ class TestTurn:
         assert "it does not speak TURN" in note
 
     @pytest.mark.parametrize("scheme", ["turn", "turns"])
-    def test_one_that_is_not_there_is_told(self, scheme: str) -> None:
+    def test_one_that_is_not_there_is_reported(self, scheme: str) -> None:
         with socket.socket() as unused:
             unused.bind(("127.0.0.1", 0))
             url = f"{scheme}:127.0.0.1:{unused.getsockname()[1]}"
             (note,) = in_time(told(url + ("?transport=tcp" if scheme == "turn" else "")))
         assert note.endswith(": Connection refused")
 
-    def test_one_that_is_at_none_of_its_addresses_is_told(self, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_one_that_answers_at_none_of_its_addresses_is_reported(self, monkeypatch: pytest.MonkeyPatch) -> None:
         addresses = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (f"127.0.0.{n}", 9)) for n in (1, 2)]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: addresses)
         assert in_time(told("turns:a.example")) == ("no relay candidate from turns:a.example:5349: no connection",)
 
     @usually
     @pytest.mark.parametrize("transport", ["udp", "tcp", "tls"])
-    def test_one_that_is_silent_is_told(self, transport: str) -> None:
+    def test_one_that_is_silent_is_reported(self, transport: str) -> None:
         with socket.socket() as tcp, socket.socket(type=socket.SOCK_DGRAM) as udp:
             listening = udp if transport == "udp" else tcp
             listening.bind(("127.0.0.1", 0))
@@ -309,7 +309,7 @@ class TestTurn:
             async with running(dead := Server(silent=True), alive := Server()):
                 servers = asking(dead.turn(), alive.turn())
                 servers.ask()
-                await asyncio.wait(servers._ahead, return_when=asyncio.FIRST_COMPLETED)  # that of the second
+                await asyncio.wait(servers._ahead, return_when=asyncio.FIRST_COMPLETED)  # the second has answered
                 return await given(servers), servers.notes, dead.turn(), alive.port
 
         found, notes, dead, port = in_time(ask())
@@ -343,7 +343,7 @@ class TestTurn:
 
         found, notes, port = in_time(ask())
         assert [each.port for each in found] == [port]
-        assert notes == ()  # who knows
+        assert notes == ()  # it is not known yet whether the other works
 
     @usually
     @pytest.mark.parametrize("relay_only", [True, False])
@@ -412,7 +412,7 @@ class TestTurn:
                 servers, agent = asking(slow.turn()), Connection(ice_controlling=False)
                 await agent.add_remote_candidate(Candidate.from_sdp("1 1 udp 1 127.0.0.1 9 typ host"))
                 await agent.add_remote_candidate(None)
-                await servers.candidates(agent, 1, [])  # no pair at all
+                await servers.candidates(agent, 1, [])  # the agent has no pair of candidates
                 agent._local_candidates_end = True
                 agent.remote_username, agent.remote_password = "user", "password" * 3
                 connecting = asyncio.create_task(agent.connect())
@@ -487,14 +487,14 @@ class TestTls:
             assert await given(servers) == []
             return servers.notes, servers.is_hopeless
 
-    def test_a_certificate_that_nobody_vouches_for_is_told_and_will_not_change(self, tmp_path: Path) -> None:
+    def test_an_untrusted_certificate_is_reported_and_not_worth_a_retry(self, tmp_path: Path) -> None:
         (note,), hopeless = in_time(self.told_of(self_signed(tmp_path).server))
         assert "its certificate is not trusted (self" in note
         assert note.endswith("check the address, or set REQUESTS_CA_BUNDLE or SSL_CERT_FILE")
         assert hopeless
 
     @usually
-    def test_one_that_is_trusted_but_no_turn_server_is_told(
+    def test_one_that_is_trusted_but_is_not_a_turn_server_is_reported(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         certificate = self_signed(tmp_path)
@@ -503,7 +503,7 @@ class TestTls:
         assert "no answer" in note
         assert not hopeless
 
-    def test_a_folder_of_certificates_under_other_names_is_told(
+    def test_a_folder_of_certificates_that_are_not_named_by_their_hash_is_reported(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         certificate = self_signed(tmp_path)
@@ -513,11 +513,13 @@ class TestTls:
         assert "no certificate is named by its hash" in note
         assert hopeless
 
-    def test_one_without_tls_is_told(self) -> None:
+    def test_one_without_tls_is_reported(self) -> None:
         (note,), _ = in_time(self.told_of(None, greeting=b"220 smtp.example\r\n"))
         assert "no secure connection (" in note
 
-    def test_a_bundle_that_cannot_be_read_is_told(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_a_bundle_that_cannot_be_read_is_reported(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "missing.pem"))
         (note,), _ = in_time(self.told_of(None))
         assert "REQUESTS_CA_BUNDLE names '" in note

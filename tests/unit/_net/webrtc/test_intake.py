@@ -1,4 +1,4 @@
-"""The fast path of packets beside aiortc's own: the same packets, the same frames, requests and counts.
+"""The fast path of packets beside aiortc's own: the same packets give the same frames, requests and counts.
 
 Both have aiortc's transport, router and receiver, and aioice's connection; only the network is missing.
 """
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Iterator
 
 _KEY: Final = bytes(range(30))
-_VIDEO, _AGAIN, _STRANGER = 7, 8, 9  # senders' numbers
+_VIDEO, _AGAIN, _STRANGER = 7, 8, 9  # SSRCs
 _VP8, _H264, _RTX = 97, 99, 98  # payload types
 _CERTIFICATE: Final = RTCCertificate.generateCertificate()
 
@@ -92,13 +92,13 @@ class _Frames:
 
 
 class Receiver:
-    """A receiver behind an encrypted transport that is established, and what it did."""
+    """A receiver behind an established encrypted transport, with a record of its actions."""
 
     def __init__(self, *, short: bool) -> None:
         self.clock = Time()
         self.totals = VideoTotals(self.clock)
         self.sent: list[tuple[str, Any]] = []
-        self.long = 0  # packets that went the long way
+        self.long = 0  # packets that took the slow path
         self._short = short
         self._protect = session(Policy.SSRC_ANY_OUTBOUND)
 
@@ -133,7 +133,7 @@ class Receiver:
         if self._short:
             self.receiving.start()
             assert self.connection.data_received != type(self.connection).data_received
-            way = self.receiving._intake._long_way  # type: ignore[union-attr]  # it was possible
+            way = self.receiving._intake._long_way  # type: ignore[union-attr]  # the fast path was installed
             self.receiving._intake._long_way = self._counted(way)  # type: ignore[union-attr]
         await self.receiver.receive(parameters())
         self.task = asyncio.ensure_future(self.transport._RTCDtlsTransport__run())
@@ -172,7 +172,7 @@ class Receiver:
 
     @property
     def outcome(self) -> dict[str, Any]:
-        """All that can be seen of what it did."""
+        """All visible effects of the packets."""
         receiver, totals = self.receiver, self.totals
         streams = receiver._RTCRtpReceiver__remote_streams
         counted = "packets packets_lost payload_bytes frames_lost frames_held requested repaired in_vain"
@@ -230,7 +230,7 @@ def stream(draw: random.Random) -> Iterator[tuple[float, bytes]]:
 
 
 def others(draw: random.Random, frame: int) -> Iterator[tuple[float, bytes]]:
-    """Yield what is not video of this receiver, now and then."""
+    """Yield, now and then, a packet that is not video for this receiver."""
     if draw.random() < 0.1:
         yield 0.0, bytes(RtcpSrPacket(_VIDEO, RtcpSenderInfo(frame << 32, frame * 4500, frame, frame)))
     if draw.random() < 0.1:
@@ -250,7 +250,7 @@ def test_both_ways_lead_to_the_same() -> None:
             receiver.clock.at += ahead
             whole = receiver.protected(data) if len(data) >= 12 else data
             if draw.random() < 0.01:
-                whole = whole[:-1] + bytes([whole[-1] ^ 1])  # not genuine
+                whole = whole[:-1] + bytes([whole[-1] ^ 1])  # fails the authentication
             receiver.connection.data_received(whole, 1)
             count += 1
         await receiver.settle()
@@ -297,7 +297,7 @@ def test_a_datagram_that_is_too_long_to_decrypt_does_not_end_the_connection() ->
 def test_an_extension_of_a_wrong_length_does_not_end_the_connection(length: int) -> None:
     async def run() -> tuple[bool, int, int]:
         receiver = await established()
-        element = bytes([2 << 4 | length - 1]) + bytes(length)  # the time of sending
+        element = bytes([2 << 4 | length - 1]) + bytes(length)  # abs-send-time
         element += bytes(-len(element) % 4)
         head, rest = plain(1)[:12], plain(1)[12:]
         wrong = bytes([head[0] | 0x10]) + head[1:] + b"\xbe\xde" + (len(element) // 4).to_bytes(2) + element + rest
@@ -371,7 +371,7 @@ def test_what_waits_at_a_socket_is_read_all_at_once_and_in_order() -> None:
     async def run() -> tuple[list[bytes], list[bytes], list[bytes]]:
         loop, connection = asyncio.get_running_loop(), _Connection()
         endpoint: Any = await loop.create_datagram_endpoint(
-            lambda: StunProtocol(connection),  # type: ignore[arg-type]  # all that it calls
+            lambda: StunProtocol(connection),  # type: ignore[arg-type]  # it has the one method that is called
             local_addr=("127.0.0.1", 0),
         )
         transport, protocol = endpoint

@@ -186,7 +186,7 @@ def test_several_gaps_are_given_up_one_after_the_other() -> None:
     assert [data.startswith(KEYFRAME) for data in released] == [True] + [False] * 9 + [True] + [False] * 9
 
 
-def test_numbers_that_begin_anew_are_no_gap() -> None:
+def test_numbers_that_restart_are_not_a_gap() -> None:
     anew = packets([2] * 10, first=300, start=10**6, keyframes=(0, 1))
     released = feed(MarkerJitterBuffer(Time()), [*packets([2] * 10, first=5000), *anew])
     assert len(released) == 10 + 9, "all but the first of the new ones, which may lack its beginning"
@@ -196,7 +196,7 @@ def test_a_keyframe_of_an_abandoned_numbering_is_none_to_go_on_with() -> None:
     clock = Time(0.0)
     buffer = MarkerJitterBuffer(clock)
     before = packets([1] * 20, first=5000, keyframes=(0, 10))
-    feed(buffer, [*before[:5], *before[6:]])  # the keyframe is whole, but the gap is young
+    feed(buffer, [*before[:5], *before[6:]])  # the keyframe is whole, but the gap before it may still be filled
     clock.at = 0.1
     anew = packets([1] * 9, first=60_000, start=10**6, keyframes=(0, 1))
     assert len(feed(buffer, anew)) == 9 - 1, "all but the first, which may lack its beginning"
@@ -221,7 +221,7 @@ def test_a_sender_that_marks_every_packet_is_not_believed_for_long() -> None:
 _SHARE_IN_TIME = 0.95
 """Minimum ratio, ours to aiortc's, of the frames that can be shown within a second of being sent."""
 _SHARE = 0.85
-"""The same for all frames: if packets are lost for good all the time, aiortc's shows more, four seconds late."""
+"""The same for all frames: if packets are often lost for good, aiortc's buffer shows more, four seconds late."""
 
 
 @attrs.frozen(kw_only=True)
@@ -230,9 +230,9 @@ class Network:
 
     lost: float = 0.0
     sent_again: float = 0.9
-    """Share of the lost packets."""
+    """The share of the lost packets that is retransmitted."""
     late: float = 0.0
-    """Up to 8 ms later than others."""
+    """The share of packets that come up to 8 ms later than others."""
     wrong_marks: float = 0.0
     last_marked: bool = True
 
@@ -241,7 +241,7 @@ def shown_over(network: Network, buffer: JitterBuffer, clock: Time, seed: int) -
     """Stream 300 frames at 20 fps through a network and a buffer; count those shown in time, and in total.
 
     The sender makes a keyframe when asked for one. The decoder also asks for one whenever it gets a frame that it
-    cannot use: aiortc's does, at best.
+    cannot use, as aiortc's decoder does at best.
     """
     rng = random.Random(seed)
     sizes = [rng.randint(1, 12) for _ in range(300)]

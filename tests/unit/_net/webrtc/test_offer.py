@@ -79,7 +79,7 @@ def test_an_answer_has_one_section_for_each_of_the_offer(audio: str) -> None:
     assert [candidate.port for candidate in silence.ice_candidates] == [40000]
 
 
-def test_a_role_that_is_told_is_kept() -> None:
+def test_a_role_that_the_answer_gives_is_kept() -> None:
     text = readable_answer(VIDEO.replace("setup:actpass", "setup:passive"), OFFER, "POST /whep")
     assert {media.dtls.role for media in SessionDescription.parse(text).media if media.dtls} == {"server"}
 

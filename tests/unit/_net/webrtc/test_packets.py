@@ -1,4 +1,4 @@
-"""Heads of packets and parts of frames, as aiortc reads them: thousands that are made up, and some by hand."""
+"""Heads of packets and parts of frames, read as aiortc reads them: thousands at random, and some by hand."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def element(draw: random.Random, *, wide: bool) -> bytes:
 
 
 def made_up(draw: random.Random) -> bytes:
-    """Return what may be a packet, with anything that RTP has, whole or not."""
+    """Return random bytes that resemble an RTP packet with any of its optional parts, perhaps cut short."""
     sources, padded, extended = draw.choice([0, 0, 0, 1, 3]), draw.random() < 0.1, draw.random() < 0.7
     first = draw.choice([0x80, 0x80, 0x80, 0x80, 0x40]) | padded << 5 | extended << 4 | sources
     data = struct.pack("!BBHLL", first, draw.randrange(256), *(draw.randrange(2**bits) for bits in (16, 32, 32)))

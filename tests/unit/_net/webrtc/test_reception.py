@@ -1,4 +1,4 @@
-"""What receiver reports say of a stream, also if lost packets come again (RFC 3550, 6.4 and A.8)."""
+"""Receiver reports about a stream, even if lost packets are retransmitted (RFC 3550, 6.4 and A.8)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def take(reception: Reception, number: int, *, repaired: bool = False) -> None:
     reception.take(number, timestamp=0, now=0.0, repaired=repaired)
 
 
-def test_the_highest_number_counts_how_often_the_numbers_began_anew() -> None:
+def test_the_highest_number_includes_how_often_the_numbers_wrapped_around() -> None:
     reception = Reception(CLOCK_RATE)
     for place in range(65_000, 3 * 65_536 + 5, 500):
         take(reception, place % 65_536)

@@ -19,7 +19,7 @@ def taking(*numbers: int, now: float = 0.0, **options: object) -> Recovery:
 
 
 def requests(recovery: Recovery, until: float) -> list[tuple[float, list[int]]]:
-    """Return all requests up to ``until``, if nothing comes, with their times."""
+    """Return all requests up to ``until``, with their times, if no packet comes."""
     made = []
     while recovery.next_at is not None and recovery.next_at <= until:
         now = recovery.next_at
@@ -58,7 +58,7 @@ def test_it_is_requested_again_after_a_round_trip_and_later_and_later_until_it_i
     [
         (0.1, 0.9),
         (0.3, 0.7),
-        (0.6, 1.2),  # three round trips, less one
+        (0.6, 1.2),  # three round trips, less the one for the request
     ],
 )
 def test_what_senders_keep_no_longer_is_not_requested(round_trip_s: float, until: float) -> None:
@@ -74,7 +74,7 @@ def test_the_round_trip_is_measured_from_a_request_that_was_made_once() -> None:
     recovery.take(2, 0.04, again=True)
     assert (recovery.repair_s, recovery.repaired) == (0.04, 1)
     recovery.take(5, 0.2)
-    assert [at for at, _ in requests(recovery, 0.4)] == pytest.approx([0.2, 0.28, 0.36])  # + 4 variations of 10 ms
+    assert [at for at, _ in requests(recovery, 0.4)] == pytest.approx([0.2, 0.28, 0.36])  # 40 ms + 4 · 10 ms
     recovery.take(4, 0.41, again=True)  # nobody knows which request was answered
     assert recovery.repair_s == 0.04
 
@@ -176,7 +176,7 @@ def test_while_many_packets_are_lost_each_request_is_made_twice() -> None:
 
 
 def losing(every: int, *, comes_twice: bool) -> Recovery:
-    """Return what has lost one in ``every`` packets for 8 s, each repaired after 0.1 s, if so by two copies."""
+    """Return a `Recovery` after 8 s in which one in ``every`` packets was lost, and came again after 0.1 s."""
     recovery = Recovery(lambda: 0.1)
     for number in range(4000):
         now = number / 500
@@ -277,7 +277,7 @@ def test_a_request_that_comes_late_is_put_off_once_since_the_packet_may_wait_to_
     assert requests(recovery, 1) == []
 
 
-def test_a_new_numbering_begins_anew() -> None:
+def test_a_new_numbering_resets_the_recovery() -> None:
     recovery = taking(10_000, 10_002)
     recovery.take(100, 0.1)
     recovery.take(102, 0.1)
@@ -380,7 +380,7 @@ def test_a_sender_that_stays_too_fast_is_asked_for_no_more_than_can_come() -> No
 
 def test_a_link_that_is_full_is_not_filled_with_requests() -> None:
     for seed in range(20):
-        found = show(Link(rate=60), sizes(seed, 60), seed)  # two thirds of what is sent
+        found = show(Link(rate=60), sizes(seed, 60), seed)  # it carries two thirds of the packets sent
         assert not found.corrupt, f"seed {seed}"
         assert found.keyframes <= 12, f"seed {seed}"
         assert found.requested <= 150 + 30 * 5 + found.packets / 2, f"seed {seed}"

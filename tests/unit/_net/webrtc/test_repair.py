@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Receiver:
-    """A receiver of aiortc with our buffer and our requests, which notes what it is to send."""
+    """A receiver of aiortc with our buffer and our requests; it records requests instead of sending them."""
 
     def __init__(self, *, wants_all: bool = False) -> None:
         self.clock = MonotonicClock()
@@ -73,7 +73,7 @@ def test_what_is_missing_is_requested_with_the_packet_that_shows_it_and_then_by_
     assert (receiver.totals.requested, receiver.totals.repaired) == (1 + len(receiver.sent), 1)
 
 
-def test_an_outage_is_told_to_the_buffer() -> None:
+def test_an_outage_is_reported_to_the_buffer() -> None:
     async def lose() -> bool:
         receiver = Receiver()
         first, _, third = packets([1] * 3)

@@ -1,4 +1,4 @@
-"""The reports of a peer connection: which of the steps of its end is reported, and when nothing is any more."""
+"""The reports of a peer connection: which step of its end is reported, and when reports stop."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @attrs.define
 class Rig:
-    """Reports, what was heard of them, and the tasks that they have started."""
+    """Reports, the listener that hears them, and the tasks that they have started."""
 
     heard: Heard = attrs.field(factory=Heard)
     is_closing: bool = False
@@ -41,8 +41,8 @@ def test_what_the_listener_raises_is_logged_and_harms_nothing(caplog: pytest.Log
     def fail(_: str) -> None:
         raise ZeroDivisionError
 
-    rig.reports.tell(fail, "a message")
-    rig.reports.tell(rig.heard.on_message, "another")
+    rig.reports.notify(fail, "a message")
+    rig.reports.notify(rig.heard.on_message, "another")
     assert rig.heard.events == [("message", "another")]
     (record,) = caplog.records
     assert (record.name, record.message) == ("odyssey_proto.webrtc", "the listener of a peer connection failed")
@@ -50,7 +50,7 @@ def test_what_the_listener_raises_is_logged_and_harms_nothing(caplog: pytest.Log
 
 def test_once_this_side_closes_the_connection_nothing_is_reported() -> None:
     rig = Rig(is_closing=True)
-    rig.reports.tell(rig.heard.on_message, "late")
+    rig.reports.notify(rig.heard.on_message, "late")
     rig.reports.lose("The line is dead", "peer_lost")
     assert rig.heard.events == []
 
@@ -68,7 +68,7 @@ def test_an_end_by_the_other_side_is_reported_after_what_follows_at_once() -> No
     async def closed() -> list[tuple[Any, ...]]:
         rig = Rig()
         rig.reports.lose("The connection has ended", "peer_closed")
-        rig.reports.tell(rig.heard.on_message, "why")
+        rig.reports.notify(rig.heard.on_message, "why")
         return await rig.settled()
 
     assert asyncio.run(closed()) == [("message", "why"), ("lost", "peer_closed")]

@@ -1,4 +1,4 @@
-"""Packets of the data channels that aiortc would never come to an end with, or that end its connection."""
+"""Packets of the data channels that would send aiortc into an endless loop, or end its connection."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_random_packets_neither_hang_nor_end_the_transport() -> None:
             sctp._remote_port = 5000  # as an offer would set it
             channels = DataChannels(BackgroundLoop("never-started"), **dict.fromkeys(HANDLERS, lambda *_: None))
             channels.limit(sctp)
-            channels.limit(sctp)  # with another offer
+            channels.limit(sctp)  # as for another offer
             for _ in range(2000):
                 await sctp._handle_data(signed(made_up(), rng.choice([0, sctp._local_verification_tag])))
             await sctp._handle_data(b"")

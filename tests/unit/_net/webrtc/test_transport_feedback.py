@@ -1,4 +1,4 @@
-"""Reports on each packet: their bytes, their moments, and what a sender can rebuild from them."""
+"""Reports on each packet: their bytes, when they are due, and what a sender can rebuild from them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 from odyssey_proto._net.webrtc.transport_feedback import TransportFeedback
 from tests.support.rtcp import read_packet_report
 
-LARGEST: Final = 1150  # bytes, of what fits into a datagram with its encryption
+LARGEST: Final = 1150  # bytes; encrypted, a report of this size still fits into a datagram
 
 
 def reports(feedback: TransportFeedback, now: float = 1e9) -> list[bytes]:
@@ -19,7 +19,7 @@ def reports(feedback: TransportFeedback, now: float = 1e9) -> list[bytes]:
 
 
 def times_of(packets: list[bytes]) -> dict[int, float | None]:
-    """Return what the sender knows of each packet after these reports; what came once stays known."""
+    """Return the arrivals that the sender knows after these reports; an arrival, once reported, stays known."""
     found: dict[int, float | None] = {}
     for packet in packets:
         for number, at in read_packet_report(packet).times.items():

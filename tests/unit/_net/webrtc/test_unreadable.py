@@ -1,4 +1,4 @@
-"""Packets of RTP whose extensions have a wrong length: none of them ends anything."""
+"""RTP packets whose extensions have a wrong length: aiortc drops them, and its connection goes on."""
 
 from __future__ import annotations
 

@@ -59,7 +59,7 @@ def test_any_other_key_is_an_account(clock: HandClock) -> None:
     assert account(service, "ody_one") != account(service, "ody_two")
 
 
-def test_a_token_does_not_tell_its_key(clock: HandClock) -> None:
+def test_a_token_does_not_reveal_its_key(clock: HandClock) -> None:
     service = make(clock)
     assert "one" not in account(service, "ody_one")
 
@@ -227,7 +227,7 @@ def ending_of(service: Service, session: Lease) -> list[str]:
     return reasons
 
 
-def test_the_end_is_told_once_with_its_reason(clock: HandClock) -> None:
+def test_the_end_is_reported_once_with_its_reason(clock: HandClock) -> None:
     service = make(clock)
     session = service.request_session(account(service), None)
     clock.time += 40

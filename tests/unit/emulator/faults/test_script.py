@@ -124,6 +124,6 @@ def test_a_body_goes_out_as_text_or_as_json(body: Any, sent: bytes, kind: str) -
     assert Fault(step=STEP, action="answer", body=body).body_bytes() == (sent, kind)
 
 
-def test_a_content_type_may_be_told() -> None:
+def test_a_fault_may_set_the_content_type() -> None:
     fault = Fault(step=STEP, action="answer", body="{}", headers={"Content-Type": "application/json"})
     assert fault.body_bytes() == (b"{}", "application/json")

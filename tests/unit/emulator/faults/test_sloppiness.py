@@ -1,4 +1,4 @@
-"""Sloppiness: what each kind makes of an answer or a message, that it happens, and that a seed repeats it."""
+"""Sloppiness: what each kind makes of an answer or a message, and that a seed repeats the choices."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ USAGE = {"error": "CONCURRENT_LIMIT_REACHED", "message": "One", "action": "Close
 
 
 def outcomes(name: str, part: Part) -> list[dict[str, Any]]:
-    """Return what the kind ``name`` makes of an object, under many seeds; empty if it does not apply."""
+    """Return all that the kind ``name`` makes of an object under many seeds; nothing if it does not apply."""
     found = []
     for seed in range(SEEDS):
         data = json.loads(json.dumps(part.data))
@@ -317,7 +317,7 @@ BODY = json.dumps({"iceServers": []}).encode()
 
 @functools.cache
 def asked(method: str, path: str, accepted: str = "") -> web.Request:
-    """Return a request, which nothing changes."""
+    """Return a request. It is cached, because nothing changes it."""
     return make_mocked_request(method, path, headers={"Host": "here:1", "Accept-Encoding": accepted})
 
 

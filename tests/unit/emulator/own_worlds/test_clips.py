@@ -20,7 +20,7 @@ LEVELS = (20, 60, 100, 140, 180)
 
 
 def played(world: Clip | Slides, moments: list[float]) -> list[int | None]:
-    """Return the levels at these moments, None for a picture that stays."""
+    """Return the level of the picture at each moment; None if the picture stays."""
     world.start("A cat", None, (64, 64), 0)
     found = [world.picture(moment) for moment in moments]
     return [None if picture is None else round(level_of(picture) / 20) * 20 for picture in found]

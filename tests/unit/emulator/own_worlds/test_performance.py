@@ -20,7 +20,7 @@ SIZE = (64, 32)
 
 
 class Told(Levels):
-    """A world that shows what it returns first for each call, and ends with nothing new."""
+    """A world that shows these pictures one by one, raising those that are errors, and then nothing new."""
 
     def __init__(self, *pictures: Any, applied: Any = None) -> None:
         self.pictures = [*pictures]
@@ -53,7 +53,7 @@ def gray(level: int) -> list[list[int]]:
     return [[level]]
 
 
-def test_a_world_is_told_the_prompt_the_image_the_size_and_the_seed() -> None:
+def test_a_world_gets_the_prompt_the_image_the_size_and_the_seed() -> None:
     world = Levels()
     shown = playing(world, image=data_url(Image.new("RGB", (300, 100), (90, 90, 90))))
     assert world.asked == ("A cat", (32, 64, 3), SIZE, 7)
@@ -167,7 +167,7 @@ def test_a_prompt_at_which_the_world_fails_changes_nothing_else() -> None:
     assert level_of(shown.picture(0.0)) == 100
 
 
-def test_the_end_is_told_to_a_world_that_wants_to_know(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_world_that_has_a_close_method_is_closed_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
     class Stubborn(Levels):
         def close(self) -> None:
             raise ValueError("not yet")
@@ -183,7 +183,7 @@ def test_the_end_is_told_to_a_world_that_wants_to_know(caplog: pytest.LogCapture
 )
 def test_what_is_no_ordinary_error_does_not_end_the_service_either(error: BaseException) -> None:
     shown = playing(Told(gray(100), error, gray(200)))
-    with concurrent.futures.ThreadPoolExecutor(1) as thread:  # as a world of a live stream has one
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:  # as for the world of a live stream
         found = [thread.submit(shown.picture, moment / 20).result() for moment in range(3)]
     assert [level_of(picture) for picture in found] == [100, 100, 200]
 

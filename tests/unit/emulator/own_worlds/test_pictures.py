@@ -1,4 +1,4 @@
-"""What a world returns becomes a picture of the stream's size, whatever its shape, type and proportions."""
+"""The pictures of a world are converted to the stream's size, whatever their shape, type and proportions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a user gives as a world is found, or refused with an error that says what to do."""
+"""The world that a user gives is found, or refused with an error that says what to do."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ OURS = "tests.support.worlds"
 
 
 class Halting:
-    """A world of this test, which begins and never changes."""
+    """Not quite a world: it has no ``interact``."""
 
     def start(self, *_: Any) -> None: ...
 
@@ -90,7 +90,7 @@ def test_a_module_in_the_current_folder_is_found(tmp_path: Path, monkeypatch: py
     (tmp_path / "mine_here.py").write_text("from helping_here import World\n")
     (tmp_path / "helping_here.py").write_text("from tests.support.worlds import Levels as World\n")
     elsewhere = [path for path in sys.path if path not in ("", str(tmp_path))]
-    monkeypatch.setattr(sys, "path", [*elsewhere])  # as a command has it
+    monkeypatch.setattr(sys, "path", [*elsewhere])  # as for a command
     monkeypatch.setattr(sys, "modules", {**sys.modules})
     with pytest.raises(OdysseyConfigError, match="no module 'mine_here'"):
         found("mine_here:World")

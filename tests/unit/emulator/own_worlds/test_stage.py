@@ -23,7 +23,7 @@ ARGUMENTS: dict[str, Any] = {"seed": 0, "prompt": "A cat", "portrait": False, "s
 
 
 class Gated(Levels):
-    """A world whose pictures come when the test lets them: each is brighter by 20 than the one before."""
+    """A world whose pictures, after the first, wait for the test: each is brighter by 20 than the one before."""
 
     def __init__(self) -> None:
         self.gate = threading.Semaphore(0)

@@ -1,4 +1,4 @@
-"""The REST calls of a cassette: whatever their answers are, they can be given."""
+"""The REST calls of a cassette: their answers can be sent, whatever was recorded."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Calls:
-    """As much of a tape as is asked for."""
+    """The part of a tape that `RecordedCalls` reads."""
 
     calls: tuple[TapedCall, ...]
 

@@ -1,4 +1,4 @@
-"""Which pictures of a cassette are sent as they were, and which are encoded anew."""
+"""Which pictures of a cassette are sent as recorded, and which are encoded again."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def picture(pts: int) -> av.VideoFrame:
 
 
 def encode(kind: str, given: list[tuple[Original | None, bool]]) -> list[bool]:
-    """Return for each picture whether its original was sent; each is given with whether a keyframe is wanted."""
+    """Return for each picture whether its original was sent; ``given`` also says whether a keyframe is wanted."""
     originals = Originals()
     encoder: Any = originals.encoders()[kind](lambda _: None)
     sent = []
@@ -49,10 +49,10 @@ KEY, *REST = original(0, key=True), original(1), original(2), original(3), origi
     ("given", "sent"),
     [
         ([(KEY, False), (REST[0], False), (REST[1], False)], [True, True, True]),
-        ([(KEY, True), (REST[0], False)], [True, True]),  # it is one
+        ([(KEY, True), (REST[0], False)], [True, True]),  # the original is a keyframe
         ([(REST[0], False), (REST[1], False), (REST[3], False), (REST[4], False)], [False, False, True, True]),
         ([(KEY, False), (REST[0], True), (REST[1], False), (REST[3], False)], [True, False, False, True]),
-        ([(KEY, False), (REST[1], False), (REST[2], False)], [True, False, False]),  # one is missing
+        ([(KEY, False), (REST[1], False), (REST[2], False)], [True, False, False]),  # an original is missing
         ([(KEY, False), (None, False), (REST[0], False)], [True, False, False]),
         ([(original(0, key=True, codec="vp8"), False)], [False]),
     ],

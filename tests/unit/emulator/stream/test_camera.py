@@ -23,7 +23,7 @@ def test_a_track_is_drained_when_the_encoder_asks_for_the_next_picture() -> None
         await track.recv()
         draining = asyncio.ensure_future(track.drain())
         await turns()
-        assert not draining.done()  # it is being encoded, or sent
+        assert not draining.done()  # the picture is being encoded, or sent
         asking = asyncio.ensure_future(track.recv())
         await draining
         assert not asking.done()

@@ -1,4 +1,4 @@
-"""Values that are written into packets which are serialized already."""
+"""Values that are written into packets after these have been serialized."""
 
 from __future__ import annotations
 

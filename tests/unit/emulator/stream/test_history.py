@@ -1,4 +1,4 @@
-"""What the emulator's senders keep of what they have sent, and what they send again."""
+"""The packets that the emulator's senders keep, and those that they send again."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_a_round_trip_is_guessed_until_it_is_measured() -> None:
         for number in range(3):
             sender._RTCRtpSender__rtp_history[number] = packet(number)
         await sender._retransmit(0)
-        await asyncio.sleep(0.02)  # longer than what is taken without a guess
+        await asyncio.sleep(0.02)  # longer than the round trip that is assumed without a guess
         await sender._retransmit(0)
         for number, guess, measured in ((1, 1000.0, None), (2, 0.001, 1000.0)):  # noqa: B007  # the lambda reads it
             sender._RTCRtpSender__rtt = measured

@@ -63,7 +63,7 @@ class Stage:
         await self.transport._send_rtp(packet.serialize(self._map))
 
     async def sent(self, count: int) -> list[RtpPacket]:
-        """Wait until so many have left, and return them."""
+        """Wait until ``count`` packets have left, and return them."""
         async with asyncio.timeout(GENEROUS_S):
             while len(self.transport.sent) < count:
                 await asyncio.sleep(0.001)
@@ -116,7 +116,7 @@ def test_packets_are_numbered_as_they_leave_and_what_is_reported_of_them_is_foll
 
 
 @pytest.mark.parametrize("why", ["closed", "the transport is gone"])
-def test_a_sender_whose_packets_cannot_leave_is_told(why: str) -> None:
+def test_a_sender_whose_packets_cannot_leave_gets_an_error(why: str) -> None:
     async def run() -> None:
         stage = Stage(FixedRate(1_000_000))
         if why == "closed":

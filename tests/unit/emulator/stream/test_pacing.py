@@ -1,4 +1,4 @@
-"""When the packets of a stream leave."""
+"""The times at which the packets of a stream leave."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def number(data: bytes) -> int:
 
 
 def left(pacer: Pacer, since: float, until: float, step: float = 0.000_1) -> list[tuple[float, int]]:
-    """Return when each packet left, and its number, asking as soon as the pacer says."""
+    """Return when each packet left, and its number; packets are taken as soon as the pacer allows it."""
     found = []
     now = since
     while (wait := pacer.wait_s(now)) is not None and now + wait < until:
@@ -82,7 +82,7 @@ def test_a_packet_does_not_overtake_the_time_that_the_last_one_takes() -> None:
 
 
 def test_what_is_late_leaves_at_once() -> None:
-    """A loop that was held up makes good for it, and no packet is lost or sent twice."""
+    """A loop that was held up catches up, and no packet is lost or sent twice."""
     pacer = Pacer(lambda: 1_000_000, AT_MOST_S)
     for each in range(60):
         pacer.put(packet(each), 0.0)

@@ -45,7 +45,7 @@ class Link:
 
 @attrs.define
 class Run:
-    """What happened in each second."""
+    """The outcome of each second."""
 
     rates: list[float] = attrs.field(factory=list)
     """In Mbit/s, at the end of each second."""
@@ -58,7 +58,7 @@ def run(controller: RateController, time: Time, link: Link, seconds: int, seed: 
     """Send pictures at the controller's rate over ``link``, and report as receivers do."""
     rng = random.Random(seed)
     found = Run()
-    # Of each packet: its number, when it arrives or would have arrived, and when it arrives (None if it is lost).
+    # For each packet: its number, when it arrives or would have arrived, and when it arrives (None if it is lost).
     fates = collections.deque[tuple[int, float, float | None]]()
     on_their_way = collections.deque[tuple[float, Report]]()
     began = time.at
