@@ -133,13 +133,17 @@ def test_a_page_of_another_origin_streams(
 
 
 def test_a_page_of_another_origin_streams_from_a_cassette(
-    make_emulator: MakeEmulator, make_client: MakeClient, pages: _PageServer, tmp_path: Path
+    make_emulator: MakeEmulator,
+    make_client: MakeClient,
+    pages: _PageServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("odyssey_proto.emulator._replay.streamer._ASKS_WITHIN_S", PATIENCE_S)
     path = tmp_path / "cat.cast"
     with make_client(make_emulator(size=SMALL)).connect(timeout=PATIENCE_S) as session:
         numbers = film(session, path, frames=40, portrait=False)
-    # At this pace, even a browser on a busy machine shows ten of the 40 pictures before the prompt is due. The
-    # replay waits for the prompt only 5 s.
+    # At this pace, even a browser on a busy machine shows ten of the 40 pictures before the prompt is due.
     emulator = make_emulator(replay=path, pace=0.25)
     found = visit(emulator, pages, tmp_path / "profile", portrait="0", frames="10")
     assert found.get("error") is None, found

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 import requests
 
+from odyssey_proto._video import stamp
 from tests.support.plain_client import PATIENCE_S, authorise, connect, scenario
 from tests.support.ports import port_for_later
 from tests.support.processes import Process, loaded_python
@@ -92,9 +93,20 @@ def test_other_hosts_and_pages_are_allowed_by_options() -> None:
 
 def test_options_are_those_of_the_emulator() -> None:
     port = port_for_later()
-    options = ["--host", "127.0.0.1", "--port", str(port), "--seed", "3", "--codec", "vp8", "--no-stamp"]
-    with start(*options, "--sloppy", "1") as process:
-        assert first_line(process)["api_url"] == f"http://127.0.0.1:{port}"
+    options = ["--host", "127.0.0.1", "--port", str(port), "--size", "512x64", "--codec", "vp8", "--no-stamp"]
+    with start(*options) as process:
+        line = first_line(process)
+        assert line["api_url"] == f"http://127.0.0.1:{port}"
+
+        @scenario
+        async def stream() -> None:
+            async with connect(authorise(line["api_url"], line["api_key"])) as client:
+                assert ("VP8" in client.offer, "H264" in client.offer) == (True, False)
+                client.start()
+                picture = await client.frame()
+                assert (picture.shape, stamp.read(picture)) == ((64, 512, 3), None)
+
+        stream()
 
 
 @pytest.mark.parametrize(

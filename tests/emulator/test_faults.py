@@ -275,7 +275,7 @@ def test_a_fatal_error_ends_the_session_and_a_drop_does_not(emulator: Emulator, 
     assert CALLS["POST /sessions/request"](emulator).status_code == status
 
 
-def test_an_answer_can_be_overheard(emulator: Emulator) -> None:
+def test_an_answer_can_be_ignored(emulator: Emulator) -> None:
     emulator.faults.add(Fault(step="signaling answer", action="silence"))
 
     @scenario
@@ -351,7 +351,7 @@ def test_a_start_can_fail_with_any_reason(emulator: Emulator) -> None:
     with_fault(emulator, fault, test)
 
 
-def test_a_start_can_be_overheard(emulator: Emulator) -> None:
+def test_a_start_can_be_ignored(emulator: Emulator) -> None:
     async def test(client: PlainClient) -> None:
         client.start()
         client.send(type="interactive_stream_end")
@@ -389,7 +389,7 @@ def test_an_update_can_fail(emulator: Emulator) -> None:
     with_fault(emulator, Fault(step="stream update", action="stream_error"), test)
 
 
-def test_an_end_can_be_overheard(emulator: Emulator) -> None:
+def test_an_end_can_be_ignored(emulator: Emulator) -> None:
     async def test(client: PlainClient) -> None:
         await started(client)
         client.send(type="interactive_stream_end")

@@ -18,6 +18,7 @@ from PIL import Image
 from odyssey_proto._video import stamp
 from odyssey_proto.emulator._faults.script import Fault
 from odyssey_proto.emulator._server import Emulator
+from tests.support.clocks import HandClock
 from tests.support.plain_client import PATIENCE_S, PlainClient, authorise, connect
 from tests.support.plain_rest import PlainRest, events_of, frames_of, get, script, until
 from tests.support.processes import eventually
@@ -30,14 +31,6 @@ pytestmark = pytest.mark.xdist_group("recordings")  # one library for most
 SMALL = (512, 64)
 """Size of pictures that take a twentieth of the CPU, and still have room for their stamp."""
 ARTIFACTS = ("video_url", "events_url", "thumbnail_url", "preview_url")
-
-
-class HandClock:
-    def __init__(self) -> None:
-        self.time = 1000.0
-
-    def now(self) -> float:
-        return self.time
 
 
 async def stream(emulator: Emulator, *, portrait: bool = False, end: bool = True, pictures: int = 12) -> str:

@@ -46,13 +46,24 @@ def address(credentials: Credentials, *, session_id: str | None = None, token: s
 
 
 @contextlib.asynccontextmanager
-async def socket_to(url: str) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
-    async with aiohttp.ClientSession() as http, http.ws_connect(url, max_msg_size=0) as socket:
+async def socket_to(url: str, *, autoping: bool = True) -> AsyncIterator[aiohttp.ClientWebSocketResponse]:
+    async with (
+        aiohttp.ClientSession() as http,
+        http.ws_connect(url, max_msg_size=0, autoping=autoping) as socket,
+    ):
         yield socket
 
 
 async def heard(socket: aiohttp.ClientWebSocketResponse) -> dict[str, Any]:
     return dict(await socket.receive_json(timeout=PATIENCE_S))
+
+
+async def all_read(socket: aiohttp.ClientWebSocketResponse) -> None:
+    """Wait until the emulator has read all messages sent so far; `socket_to` needs ``autoping=False`` for this."""
+    await socket.ping()
+    async with asyncio.timeout(PATIENCE_S):
+        while (await socket.receive()).type is not aiohttp.WSMsgType.PONG:
+            pass
 
 
 async def closing(socket: aiohttp.ClientWebSocketResponse) -> int | None:
@@ -208,14 +219,13 @@ async def test_a_client_that_is_just_gone_keeps_its_session_until_it_is_cleared(
 async def test_keepalives_keep_a_session(make_emulator: MakeEmulator, clock: HandClock) -> None:
     emulator = make_emulator(clock=clock)
     credentials = credentials_of(emulator)
-    async with socket_to(address(credentials)) as socket:
+    async with socket_to(address(credentials), autoping=False) as socket:
         await heard(socket)
         for _ in range(5):
             clock.time += 15
             await socket.send_json({"type": "keepalive"})
-            # A token is given only for a session that has not ended. The call also gives the emulator the time to
-            # read the keepalive.
-            await socket.ping()
+            await all_read(socket)
+            # A token is given only for a session that has not ended.
             await asyncio.to_thread(
                 session_token, emulator.api_url, bearer(emulator.api_url, emulator.api_key), credentials.session_id
             )
@@ -398,12 +408,12 @@ async def test_a_start_may_come_over_signaling(emulator: Emulator) -> None:
 @scenario
 async def test_a_start_before_the_answer_is_answered_once_the_channel_is_open(emulator: Emulator) -> None:
     credentials = credentials_of(emulator)
-    async with socket_to(address(credentials)) as early:
+    async with socket_to(address(credentials), autoping=False) as early:
         await heard(early)
         await early.send_json(
             {"type": "interactive_stream_start", "prompt": "A cat", "portrait": False, "broadcast": False}
         )
-        await early.ping()
+        await all_read(early)
         # The client reconnects; the answer was kept for the channel, which opens only now.
         async with connect(credentials) as client:
             await client.message("stream_started")

@@ -476,7 +476,7 @@ def test_several_workers_go_through_one_queue(workers: Callable[[], list[int]]) 
         rest = PlainRest(emulator)
         ids = [rest.simulate(script=LONG) for _ in range(3)]
         until(lambda: [rest.job(job_id)["status"] for job_id in ids] == ["processing", "processing", "pending"])
-        until(lambda: len(workers()) == 2)  # a job starts before its process does
+        until(lambda: len(workers()) == 2)
 
 
 def test_a_job_whose_worker_died_is_run_again(
@@ -524,7 +524,7 @@ def test_nothing_is_left_when_the_emulator_stops_in_the_middle_of_a_job(workers:
     with emulator:
         rest = PlainRest(emulator)
         rest.in_status(rest.simulate(script=LONG), "processing")
-        assert len(workers()) == 1
+        until(lambda: len(workers()) == 1)
     assert workers() == []
     until(lambda: {*threading.enumerate()} <= threads)
     assert len([*Path("/proc/self/fd").iterdir()]) <= descriptors

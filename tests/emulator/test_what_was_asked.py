@@ -109,7 +109,7 @@ def test_what_never_happens_is_not_waited_for_without_end(emulator: Emulator) ->
 
 
 def test_an_emulator_in_a_hurry_waits_less() -> None:
-    with Emulator(pace=1e6, regions={"far": 1e5}, max_session_s=1e9) as emulator:
+    with Emulator(pace=1e6, regions={"far": 1e5}) as emulator:
         # Without this pace, each of the two calls would take a day.
         assert requests.get(f"{emulator.api_url}/ping/far", timeout=PATIENCE_S).ok
         emulator.faults.add(Fault(step="POST /auth/token", action="delay", seconds=1e5))

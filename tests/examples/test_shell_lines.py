@@ -91,7 +91,7 @@ def script(ms: int) -> Any:
 
 DOES: Final = {
     '.venv/bin/odyssey-proto stream "A fox in the snow" --seconds 5 --emulator': Does(
-        out=r"a-fox-in-the-snow\.mp4: \d+ frames of 1280x704 in \d\.\d s\n", makes="a-fox-in-the-snow.mp4"
+        out=r"a-fox-in-the-snow\.mp4: \d+ frames of 1280x704 in \d+\.\d s\n", makes="a-fox-in-the-snow.mp4"
     ),
     "export ODYSSEY_API_URL=http://127.0.0.1:8000 ODYSSEY_API_KEY=ody_any_key": Does(
         then='echo "$ODYSSEY_API_URL $ODYSSEY_API_KEY"', out=r"http://127.0.0.1:8000 ody_any_key\n"

@@ -140,6 +140,11 @@ class PlainClient:
         """Wait for the next picture, as RGB."""
         return np.asarray((await self.picture(within)).to_ndarray(format="rgb24"))
 
+    async def packets_received(self) -> int:
+        """Return the number of RTP packets of video received so far."""
+        report = await self.peer.getTransceivers()[0].receiver.getStats()
+        return sum(stats.packetsReceived for stats in report.values() if stats.type == "inbound-rtp")
+
     def forget_frames(self) -> int:
         """Drop the pictures received so far, and return their number."""
         dropped = self._frames.qsize()

@@ -6,9 +6,9 @@
         async for frame in session.frames():
             show(frame.to_ndarray(format="rgb24"))
 
-`odyssey_models` has the messages. `odyssey_proto.core` makes the decisions: when to ask again, to go on, to
-send a keepalive, to fail a call. The rest is here: HTTP in `Odyssey`, a WebSocket with its peer connection in
-`Link`, and the way between these and the core in `Session`. All of it runs on one event loop.
+`odyssey_models` has the messages. `odyssey_proto.core` decides when to retry, to rejoin, to send a keepalive and
+to fail a call. The rest is here: HTTP in `Odyssey`, a WebSocket with its peer connection in `Link`, and the way
+between these and the core in `Session`. All of it runs on one event loop.
 """
 
 from __future__ import annotations
@@ -188,8 +188,8 @@ class Session:
 
     # --- the loop between the core and the network
 
-    def tell(self, item: core.Input) -> None:
-        """Feed the core, after what is being done now."""
+    def post(self, item: core.Input) -> None:
+        """Feed an input to the core, in the next iteration of the loop."""
         asyncio.get_running_loop().call_soon(self._feed, item)
 
     def _feed(self, item: core.Input | None = None) -> None:
@@ -226,9 +226,9 @@ class Session:
             case core.AskForKeyframe(link=number):
                 self.spawn(self._links[number].ask_for_keyframe())
             case core.AskForSignOfLife(link=number):
-                self.tell(core.SignOfLife(number))  # aiortc has no public way to ask
+                self.post(core.SignOfLife(number))  # aiortc has no public way to ask
             case core.CheckVideo(link=number):
-                self.tell(core.VideoSeen(number, self._last_frame_at))
+                self.post(core.VideoSeen(number, self._last_frame_at))
             case core.SayGoodbye(link=number):
                 self._links[number].say(core.encode(wire.ClientDisconnecting()))
             case core.CloseLink(link=number):
@@ -255,16 +255,16 @@ class Session:
     async def _authenticate(self) -> None:
         try:
             await self.odyssey.access_token()
-            self.tell(core.Authenticated())
+            self.post(core.Authenticated())
         except OdysseyError as error:
-            self.tell(core.StepFailed(error))
+            self.post(core.StepFailed(error))
 
     async def _request_session(self) -> None:
         try:
             asked = self.odyssey.call("POST /sessions/request", wire.SessionResponse, wire.SessionRequest())
-            self.tell(core.SessionGranted(await asked))
+            self.post(core.SessionGranted(await asked))
         except OdysseyError as error:
-            self.tell(core.refused_request(error))
+            self.post(core.refused_request(error))
 
     def take(self, frame: Any) -> None:
         """Take a frame from a link."""
@@ -297,12 +297,12 @@ class Link:
             return self._fail(error)
         except (aiohttp.ClientError, OSError) as exc:
             return self._fail(lost(f"the WebSocket could not be opened: {type(exc).__name__}"))
-        self._session.tell(core.SignalingOpened(self._plan.link))
+        self._session.post(core.SignalingOpened(self._plan.link))
         async for received in socket:
             if isinstance(received.data, str | bytes):  # not an error, after which the socket is closed
                 self._hear(core.signaling_from_server, received.data)
         if socket.close_code in (1000, 1001):
-            return self._session.tell(core.SignalingClosed(self._plan.link))
+            return self._session.post(core.SignalingClosed(self._plan.link))
         return self._fail(lost(f"the WebSocket was closed with {socket.close_code}"))
 
     async def _open(self) -> aiohttp.ClientWebSocketResponse:
@@ -327,16 +327,16 @@ class Link:
         try:
             message = read(text)
         except MalformedMessageError as error:
-            return self._session.tell(core.Unreadable(self._plan.link, error))
+            return self._session.post(core.Unreadable(self._plan.link, error))
         if not isinstance(message, core.UnknownMessage):  # from a newer service: ignored
-            self._session.tell(core.Received(self._plan.link, message))
+            self._session.post(core.Received(self._plan.link, message))
         return None
 
     def _fail(self, error: OdysseyError, *, signaling_lost: bool = True) -> None:
-        self._session.tell(core.LinkFailed(self._plan.link, error, signaling_lost=signaling_lost))
+        self._session.post(core.LinkFailed(self._plan.link, error, signaling_lost=signaling_lost))
 
     def say(self, text: str) -> None:
-        """Send a message through the WebSocket. What is spawned earlier is sent earlier."""
+        """Send a message through the WebSocket. Messages are sent in the order of the calls."""
         self._session.spawn(self._say(text))
 
     async def _say(self, text: str) -> None:
@@ -370,7 +370,7 @@ class Link:
             await peer.setRemoteDescription(RTCSessionDescription(sdp, "offer"))
             self._offered.set()
             await peer.setLocalDescription(await peer.createAnswer())
-            self._session.tell(core.Answered(self._plan.link, peer.localDescription.sdp))
+            self._session.post(core.Answered(self._plan.link, peer.localDescription.sdp))
         except (ValueError, InvalidStateError):
             self._fail(lost("the offer could not be answered"), signaling_lost=False)
 
@@ -386,14 +386,14 @@ class Link:
                 pass  # one that cannot be read is ignored
 
     async def ask_for_keyframe(self) -> None:
-        """Ask the streamer for a picture that needs no other."""
+        """Ask the streamer for a keyframe, which can be decoded without other pictures."""
         for receiver in self._peer.getReceivers() if self._peer else ():
             for source in receiver.getSynchronizationSources():
                 await receiver._send_rtcp_pli(source.source)
 
     def _take_track(self, track: MediaStreamTrack) -> None:
         if track.kind == "video":
-            self._session.tell(core.VideoReceived(self._plan.link))
+            self._session.post(core.VideoReceived(self._plan.link))
             self._session.spawn(self._read(track))
 
     async def _read(self, track: MediaStreamTrack) -> None:
@@ -406,7 +406,7 @@ class Link:
     def _take_channel(self, channel: Any) -> None:
         if channel.label == "clientToStreamer":
             self._requests = channel
-            self._session.tell(core.ChannelOpened(self._plan.link, max_message_size=16 * 2**10))
+            self._session.post(core.ChannelOpened(self._plan.link, max_message_size=16 * 2**10))
         else:
             channel.on("message", lambda text: self._hear(core.channel_from_streamer, text))
 

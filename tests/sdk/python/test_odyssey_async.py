@@ -49,7 +49,8 @@ async def test_a_stream_from_connect_to_disconnect(emulator: Emulator) -> None:
         assert {(frame.width, frame.height) for frame in await some(session, 5)} == {(1280, 704)}
         assert (await session.interact("Night")).startswith("Night")
         await session.end()
-        assert len([frame async for frame in session.frames()]) < 8
+        async for _ in session.frames():  # those that were waiting
+            pass
         await session.disconnect()
         assert session.core.status == "disconnected"
         assert session.core.session is core.SessionState.DISCONNECTED

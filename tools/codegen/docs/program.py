@@ -70,7 +70,7 @@ for that of [the next one](behaviour.html#order-of-answers).
         """\
 All that happens goes into the core through `_feed`: commands, and what the network reports. What comes out is
 carried out in order by `_carry_out`. Then a timer is set for the time at which the core wants to be called
-again. Nothing in here waits. What takes time becomes a task, and reports its outcome with `tell`.
+again. Nothing in here waits. What takes time becomes a task, and reports its outcome with `post`.
 """,
     ),
     Part(

@@ -8,14 +8,7 @@ import pytest
 
 from odyssey_proto.emulator._accounts.service import Lease, RefusedError, Service
 from odyssey_proto.emulator._config import EmulatorConfig
-
-
-class HandClock:
-    def __init__(self) -> None:
-        self.time = 1000.0
-
-    def now(self) -> float:
-        return self.time
+from tests.support.clocks import HandClock
 
 
 @pytest.fixture
