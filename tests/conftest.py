@@ -6,7 +6,6 @@ emulators stop; the check for leftovers comes after that.
 
 from __future__ import annotations
 
-import asyncio
 import concurrent.futures
 import contextlib
 import gc
@@ -20,10 +19,11 @@ import attrs
 import pytest
 
 from odyssey_proto import AdvancedConfig, Odyssey
+from odyssey_proto._base import errands
 from odyssey_proto.conformance._witness import Witness
 from odyssey_proto.emulator._server import Emulator
 from odyssey_proto.emulator._traffic import watching
-from tests.support.leaks import assert_gone
+from tests.support.leaks import assert_gone, unfinished_tasks
 from tests.support.order import mixed
 from tests.support.processes import PATIENCE_S
 from tests.support.rewriting import rewrite_share
@@ -212,25 +212,12 @@ class _Held:
         for path in Path("/proc/self/fd").iterdir():  # Linux only, as are the other system parts of these tests
             with contextlib.suppress(OSError):  # the descriptor of the listing itself
                 descriptors.add((path.name, str(path.readlink())))
-        return cls(frozenset(threading.enumerate()), frozenset(descriptors), _unfinished_tasks())
+        return cls(frozenset(threading.enumerate()), frozenset(descriptors), len(unfinished_tasks()))
 
     def more_than(self, before: _Held) -> list[object]:
         threads = [thread.name for thread in self.threads - before.threads if thread.is_alive()]
         tasks = [f"{self.tasks - before.tasks} tasks"] if self.tasks > before.tasks else []
         return [*threads, *(self.descriptors - before.descriptors), *tasks]
-
-
-def _unfinished_tasks() -> int:
-    """Return the number of unfinished tasks of all loops."""
-    # Up to Python 3.13, asyncio has a set of all tasks. Searching all objects instead takes far longer.
-    names = ("_scheduled_tasks", "_all_tasks")
-    known: Any = next((getattr(asyncio.tasks, name) for name in names if hasattr(asyncio.tasks, name)), None)
-    while True:
-        try:
-            tasks = [*(gc.get_objects() if known is None else known)]
-        except RuntimeError:  # another thread changed the set meanwhile
-            continue
-        return sum(type(task) is asyncio.Task and not task.done() for task in tasks)
 
 
 @pytest.fixture
@@ -295,8 +282,14 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
     """Extend the time limits for giving a session back: a busy machine takes longer than `close` usually waits."""
     monkeypatch.setattr("odyssey_proto.client._CLOSE_S", PATIENCE_S)
     monkeypatch.setattr("odyssey_proto._rest.minting._GIVING_BACK_S", PATIENCE_S)
-    for module in ("driver", "live_connection"):
+    for module in ("live_connection", "driver"):  # the first loads the second, and copies its usual limit
         monkeypatch.setattr(f"odyssey_proto._live.{module}.LEAVE_S", PATIENCE_S)
+    begin = errands._Errand.__init__
+
+    def begin_unhurried(errand: errands._Errand, work: Callable[[], Any], at_most_s: float | None) -> None:
+        begin(errand, work, None if at_most_s is None else PATIENCE_S)  # how long the main thread waits
+
+    monkeypatch.setattr(errands._Errand, "__init__", begin_unhurried)
 
 
 @pytest.fixture

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import time
 import tracemalloc
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from odyssey_proto import AdvancedConfig, MalformedMessageError, Odyssey, OdysseyError
-from odyssey_proto._base.limits import ERROR_TEXT_MOST_CHARS, ROWS_MOST
+from odyssey_proto._base.limits import ERROR_TEXT_MOST_CHARS, ROWS_MOST, SIGNALING_FRAMES_MOST_PER_S
+from odyssey_proto._net.pace import Pace
 from odyssey_proto._net.webrtc import peer
 from tests.support.apis import give_time
 from tests.support.leaks import nothing_left
 from tests.support.offers import CHANNEL, HEAD, VIDEO, candidate_message, offer_message
+from tests.support.processes import PATIENCE_S, eventually
 from tests.support.servers import Connection, HttpServer, Reply, Request, answer, json_answer
 
 if TYPE_CHECKING:
@@ -304,17 +307,42 @@ def _loaded() -> None:
     peer.warm()
 
 
+ENOUGH = {"large messages": 30, "objects": 200}
+"""By how many frames a flood has arrived: after these, its messages kept would be more than is allowed."""
+MANY = SIGNALING_FRAMES_MOST_PER_S * 2 + 100
+"""The same for small messages: more frames than the client reads without a pause."""
+
+
 @pytest.mark.parametrize("flood", FLOODS)
-def test_a_flood_on_signaling_is_bounded_and_ends_with_close(flood: str) -> None:
+def test_a_flood_on_signaling_is_bounded_and_ends_with_close(flood: str, monkeypatch: pytest.MonkeyPatch) -> None:
     def play(connection: Connection, request: Request) -> None:
         connection.accept_websocket(request)
         FLOODS[flood](connection)
 
+    frames = 0
+    take = Pace.take
+
+    def counted(pace: Pace) -> float:
+        nonlocal frames
+        frames += 1
+        return take(pace)
+
+    monkeypatch.setattr(Pace, "take", counted)  # the client calls it before each frame
+    monkeypatch.setattr("odyssey_proto.core.session_machine.OFFER_GRACE_S", ALL_S)
     routes: dict[str, Reply | list[Reply]] = {
         "GET /client/s-1": play,
         "GET /config": json_answer({"iceServers": []}),
     }
-    with nothing_left(), HttpServer(routes) as server:
+    with nothing_left(), HttpServer(routes) as server, ThreadPoolExecutor(1) as executor:
         odyssey = client(server)
-        refused(lambda: odyssey.connect(timeout=0.4))
-        odyssey.close()
+        tracemalloc.start()
+        try:
+            connecting = executor.submit(refused, odyssey.connect)
+            eventually(lambda: frames > ENOUGH.get(flood, MANY) or connecting.done(), ALL_S)
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            odyssey.close()
+        error = connecting.result(PATIENCE_S)
+    assert error.code == ("too_many_offers" if flood == "offers" else "disconnected")
+    assert most < 50_000_000

@@ -147,6 +147,7 @@ def test_a_handler_may_leave_wherever_it_is_called(
     error = going.exception(2 * PATIENCE_S)
     assert error is None or isinstance(error, OdysseyError), error
     assert not isinstance(error, TimeoutError)
+    eventually(lambda: where in journal.called)
     eventually(lambda: client.current_status is ConnectionStatus.DISCONNECTED)
     if "on_connected" in journal.called:
         eventually(lambda: "on_disconnected" in journal.called)

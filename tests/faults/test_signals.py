@@ -332,10 +332,25 @@ def test_a_handler_may_close_at_any_instruction_of_a_start(
 ) -> None:
     _, few = STARTS[where]
     emulator = make_emulator()
-    for at in some(600, few, f"{where}, closed"):
-        with make_client(emulator) as client, contextlib.suppress(OdysseyError):
-            instructions(client.connect if where == "connect" else client.list_stream_recordings, at, client.close)
+
+    def begin(at: int | None = None) -> int:
+        with make_client(emulator) as client:
+
+            def close() -> None:
+                closed.append(at)
+                client.close()
+
+            call = client.connect if where == "connect" else client.list_stream_recordings
+            with contextlib.suppress(OdysseyError):
+                return instructions(call, at, close)
+        return 0
+
+    closed: list[int | None] = []
+    count = begin()
+    for at in some(count - 1, few, f"{where}, closed"):
+        begin(at)
         no_session(emulator)
+    assert closed
 
 
 READING: Final[dict[str, Callable[[Session, Iterator[Any], Iterator[Any]], Any]]] = {

@@ -6,7 +6,6 @@ import base64
 import contextlib
 import io
 import tempfile
-import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,7 +16,12 @@ import pytest
 from hypothesis import strategies as st
 from PIL import Image
 
-from odyssey_proto import OdysseyConfigError, OdysseyConnectionError, OdysseyError
+from odyssey_proto import (
+    OdysseyConfigError,
+    OdysseyConnectionError,
+    OdysseyConnectionTimeoutError,
+    OdysseyError,
+)
 from odyssey_proto._base.abort import Abort
 from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._model import cassette
@@ -29,6 +33,7 @@ from odyssey_proto._rest.part_file import PartFile, Version
 from odyssey_proto._video.images import to_data_url
 from odyssey_proto.emulator._replay.tape import Picture, Tape
 from tests.support.fuzzing import json_like, mutated, mutated_text, target
+from tests.support.processes import PATIENCE_S
 from tests.support.servers import HttpServer, answer
 
 if TYPE_CHECKING:
@@ -228,20 +233,33 @@ def test_a_broadcast(playlist: bytes, segment: bytes) -> None:
         "GET /0.ts": answer(segment),
         "GET /1.ts": answer(SEGMENT),
     }
-    ended = threading.Event()
+    _Store.server.requests.clear()
+    assert any(_is_read(0.5 * 2**doubled) for doubled in range(7))
+
+
+def _is_read(timeout_s: float) -> bool:
+    """Open the broadcast; return False if the time was too short to ask twice for the playlist or for a segment.
+
+    A broadcast without pictures takes all of the time, and a busy machine needs more of it.
+    """
     reader = HlsReader(
         f"{_Store.server.url}/index.m3u8",
         http=_Store.http,
         clock=CLOCK,
         abort=Abort(),
         on_frame=lambda *_: None,
-        on_end=lambda _: ended.set(),
+        on_end=lambda _: None,
     )
     try:
-        reader.open(Deadline(0.5, CLOCK))
+        reader.open(Deadline(timeout_s, CLOCK))
+    except OdysseyConnectionTimeoutError:
+        if len(_Store.server.requests) > 1:
+            raise
+        return False
     finally:
-        reader.close(5.0)
+        reader.close(PATIENCE_S)
         assert not reader._thread.is_alive(), "closing ends it, whatever it reads"
+    return True
 
 
 # Live cassettes

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import math
 import os
@@ -165,11 +166,14 @@ def test_a_cassette_is_replayed_picture_by_picture(
             session.start_stream("A third")
         again.close()
     assert emulator.prompts == ("Another prompt", "Another change", "A third")
-    # The recorded pictures are sent unchanged, unless a keyframe had to be made.
-    first = [payload for head, payload in records_in(path) if head["kind"] == "frame"]
-    second = [payload for head, payload in records_in(tmp_path / "again") if head["kind"] == "frame"]
-    if stats.keyframes_requested == 0:
-        assert second[: FRAMES * 2] == first[: FRAMES * 2]
+    # The recorded pictures are sent unchanged, unless the loss of a packet required another keyframe.
+    first = [record for record in records_in(path) if record[0]["kind"] == "frame"][: FRAMES * 2]
+    second = [record for record in records_in(tmp_path / "again") if record[0]["kind"] == "frame"][: FRAMES * 2]
+    is_original = [again == payload for (_, payload), (_, again) in zip(first, second, strict=True)]
+    left_at = [place for place, (was, now) in enumerate(itertools.pairwise(is_original), 1) if was and not now]
+    assert is_original[0]
+    assert len(left_at) <= stats.keyframes_requested
+    assert all(second[place][0]["key"] for place in left_at)
 
 
 def test_a_client_that_takes_another_codec_gets_the_same_pictures(

@@ -28,8 +28,6 @@ pytestmark = pytest.mark.xdist_group("command")
 
 KEY: Final = "ody_doctor_secret"
 """The beginning of the keys; each test has a key of its own."""
-OFF: Final = ("codecs", "emulator")
-"""The checks that need only this machine."""
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +96,7 @@ def test_with_an_emulator_of_its_own_everything_works(
     } <= names
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_the_session_that_it_asks_for_is_given_back(examined: Any, service: Emulator, key: str) -> None:
     status, found = examined()
     assert status == 0

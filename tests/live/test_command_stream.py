@@ -25,7 +25,7 @@ from PIL import Image
 from odyssey_proto import Odyssey
 from odyssey_proto.cli import main
 from odyssey_proto.emulator import Emulator, Fault
-from tests.support.processes import PATIENCE_S, eventually, sessions_are_free
+from tests.support.processes import PATIENCE_S, PATIENT, eventually, sessions_are_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,7 +150,8 @@ def test_a_pipe_whose_reader_leaves_ends_the_stream_and_keeps_the_file(
 ) -> None:
     monkeypatch.setenv("ODYSSEY_API_KEY", "ody_leaving")
     arguments = ["stream", "A cat", "--raw", "-", "--out", "cat.mp4", "--seconds", "600", "--debug"]
-    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    command = [sys.executable, "-c", f"{PATIENT}import sys\nfrom odyssey_proto.cli import main\nsys.exit(main())"]
+    with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         assert len(process.stdout.read(10 * 512 * 64 * 3)) == 10 * 512 * 64 * 3

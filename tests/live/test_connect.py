@@ -459,15 +459,8 @@ def test_leaving_from_another_thread_ends_a_connect_and_gives_its_session_back(
     eventually(lambda: sessions_are_free(emulator.api_url, emulator.api_key))  # the goodbye may come late
 
 
-@pytest.fixture
-def has_time_to_leave(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a close wait longer until the session is given back: a busy machine may exceed the promised time."""
-    for module in ("driver", "live_connection"):
-        monkeypatch.setattr(f"odyssey_proto._live.{module}.LEAVE_S", 4.0)
-
-
 @pytest.mark.parametrize("where", ["the key", "the session", "the handshake", "the media"])
-@pytest.mark.usefixtures("has_time_to_leave")
+@pytest.mark.usefixtures("unhurried")
 def test_closing_from_another_thread_ends_a_connect_and_gives_its_session_back(
     where: str, emulator: Emulator, client: Odyssey, in_background: Background
 ) -> None:
@@ -480,7 +473,7 @@ def test_closing_from_another_thread_ends_a_connect_and_gives_its_session_back(
     assert sessions_are_free(emulator.api_url, emulator.api_key)
 
 
-@pytest.mark.usefixtures("has_time_to_leave")
+@pytest.mark.usefixtures("unhurried")
 def test_closing_waits_for_the_session_that_another_thread_is_giving_back(
     emulator: Emulator, client: Odyssey, in_background: Background
 ) -> None:
@@ -581,6 +574,7 @@ def test_leaving_the_with_of_a_session_leaves_it(client: Odyssey) -> None:
     assert client.connect().is_connected
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_leaving_the_with_of_a_client_leaves_its_session(emulator: Emulator) -> None:
     with Odyssey(emulator.api_key, api_url=emulator.api_url) as client:
         session = client.connect()
@@ -616,9 +610,11 @@ def test_a_client_whose_connect_failed_is_let_go_of(emulator: Emulator) -> None:
 def test_waiting_for_a_session_ends_with_it(session: Session, in_background: Background) -> None:
     with pytest.raises(OdysseyConnectionTimeoutError, match="Not ended within 0 s"):
         session.wait(timeout=0)
+    ended: Any = session._driver.ended
     waiting = in_background(lambda: session.wait(timeout=PATIENCE_S))
+    eventually(lambda: ended._cond._waiters)  # the call waits
     session.disconnect()
-    waiting.result(SOON_S)
+    waiting.result(PATIENCE_S)
 
 
 def test_the_representations_show_no_secret(emulator: Emulator, client: Odyssey) -> None:

@@ -59,6 +59,7 @@ def test_handlers_are_those_of_connect(keyless: Odyssey, credentials: ClientCred
     ]
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_leaving_gives_the_session_back(
     emulator: Emulator, keyless: Odyssey, credentials: ClientCredentials
 ) -> None:

@@ -72,6 +72,7 @@ def test_waiting_for_a_kind_of_event_returns_the_next_one(session: Session, in_b
 
 def test_waiting_for_an_event_ends_with_the_session(session: Session, in_background: Background) -> None:
     waiting = in_background(session.wait_for, StreamStarted)
+    eventually(lambda: session._driver.events._readers)  # the call waits
     session.disconnect()
     with pytest.raises(OdysseyStreamError, match=r"^Cannot wait: client is disconnected"):
         waiting.result(PATIENCE_S)

@@ -26,14 +26,12 @@ session.start_stream("A cat", portrait=False)
 frames = first_frames(session)
 
 def child():
-    began_at = time.monotonic()
 {code}
     say(*told)
 
 process = multiprocessing.get_context("fork").Process(target=child)
 process.start()
-began_at = time.monotonic()
-process.join(20)
+process.join()
 say("child", process.exitcode)
 seen = next(frames).index
 while next(frames).index < seen + 10:
@@ -93,10 +91,10 @@ def test_disconnect_and_close_in_a_forked_child_leave_the_parents_session_alone(
     code = """
 session.disconnect()
 client.close()
-told = [time.monotonic() - began_at < 15]
+told = [client.is_connected]
 """
     with Emulator(record=False, size=(512, 64)) as emulator, forking(code, emulator) as process:
-        assert process.said() == [True]
+        assert process.said() == [False]
         assert process.said() == ["child", 0]
         assert_parent_goes_on(process)
 

@@ -35,7 +35,7 @@ def test_an_interrupt_raises_at_once_and_leaves_nothing_behind(where: str) -> No
 @pytest.mark.parametrize("where", ["connect: the offer", "interact", "frames, with many"])
 def test_an_interrupt_that_nobody_catches_ends_the_script_with_one_traceback(where: str) -> None:
     faults, before, wait = WAITS[where]
-    code = f"{before}\nsay('waiting')\n{wait}"
+    code = f"{PATIENT}{before}\nsay('waiting')\n{wait}"
     with Emulator(record=False, size=(512, 64)) as emulator:
         emulator.faults.add(*faults)
         with script(code, emulator.api_url) as process:
@@ -60,7 +60,7 @@ with client, client.connect() as session:
         pass
 """
     with Emulator(record=False, size=(512, 64)) as emulator:
-        with script(code, emulator.api_url) as process:
+        with script(PATIENT + code, emulator.api_url) as process:
             assert process.said() == ["waiting"]
             process.signal(signal.SIGINT)
             assert process.ended() == -signal.SIGINT

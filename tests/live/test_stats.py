@@ -162,7 +162,7 @@ def test_pictures_without_a_stamp_have_no_latency(make_emulator: MakeEmulator, m
     assert stats.frames_received >= 5
 
 
-def test_stats_are_frozen_and_documented(session: Session) -> None:
+def test_stats_are_frozen(session: Session) -> None:
     stats = session.stats()
     with pytest.raises(attrs.exceptions.FrozenInstanceError):
         stats.fps = 1.0  # type: ignore[misc]  # that is what is tested

@@ -70,8 +70,8 @@ with client.connect(timeout=30) as session:
     session.start_stream("A cat", portrait=False)
     first_frames(session)
     happening = session.events(timeout=30)
-    moved_at = time.monotonic()
     move()
+    moved_at = time.monotonic()
     frames = session.frames(timeout=20)
     lost_after = []
     for event in happening:  # an attempt to rejoin that waits on the old address is lost after this time, too

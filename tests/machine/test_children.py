@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 
 from odyssey_proto.emulator._server import Emulator
-from tests.support.processes import python, sessions_are_free
+from tests.support.processes import PATIENT, python, sessions_are_free
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -36,6 +36,7 @@ idle = ThreadPoolExecutor(1)
 
 def work(**options):
     from odyssey_proto import Odyssey
+{patient}
     client = Odyssey(key, api_url=url, **options)
     session = client.connect(timeout=25)
     kept.append((client, session))  # as the globals of a module of tasks do
@@ -120,7 +121,7 @@ def program(ends: Iterable[str]) -> str:
     Each child has a key of its own.
     """
     code = "".join(f'key = "{key_of(end)}"\n{ENDS[end]}\nprint("over", flush=True)\n' for end in ends)
-    return PROGRAM.format(body=textwrap.indent(code, "    "))
+    return PROGRAM.format(patient=textwrap.indent(PATIENT, "    "), body=textwrap.indent(code, "    "))
 
 
 def key_of(end: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import threading
 import time
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from odyssey_proto import MalformedMessageError, Odyssey, OdysseyConnectionError
+from tests.support.processes import eventually
 from tests.support.servers import Connection, HttpServer, Request, answer, json_answer
 from tests.support.stores import Store
 
@@ -222,15 +224,29 @@ def test_events_that_fail_do_not_end_the_download_of_the_video(tmp_path: Path) -
     with Store({"video": VIDEO, "events": EVENTS}) as store:
         store.routes["GET /files/events"] = answer(status="404 Not Found")
 
-        def slowly(connection: Connection, request: Request) -> None:
-            while not store.received("GET /files/events"):
-                connection.pause(0.01)
-            connection.pause(0.3)  # the failure of the events has time to take effect
-            store._file(connection, request)
+        seen = 0
 
-        store.routes["GET /files/video"] = slowly
+        def note(artifact: str, done: int, _: int | None) -> None:
+            nonlocal seen
+            seen = done
+
+        def events_have_failed() -> bool:
+            names = {thread.name for thread in threading.enumerate()}
+            return bool(store.received("GET /files/events")) and "odyssey-download-events" not in names
+
+        def send_up_to(connection: Connection, place: int) -> None:
+            connection.send(VIDEO[seen:place])
+            eventually(lambda: seen == place)  # the caller's thread goes on after the failure
+
+        def in_thirds(connection: Connection, _: Request) -> None:
+            eventually(events_have_failed)
+            connection.send(answer(length=len(VIDEO)))
+            for sent in (len(VIDEO) // 3, 2 * len(VIDEO) // 3, len(VIDEO)):
+                send_up_to(connection, sent)
+
+        store.routes["GET /files/video"] = in_thirds
         with pytest.raises(OdysseyConnectionError, match=r"404.*incomplete: events; complete: video"):
-            download(store, tmp_path, "events", "video")
+            download(store, tmp_path, "events", "video", on_progress=note)
     assert (tmp_path / "s-1.mp4").read_bytes() == VIDEO
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tests.support.processes import script, sessions_are_free
+from tests.support.processes import PATIENT, script, sessions_are_free
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,19 +38,20 @@ def test_what_a_suspended_generator_holds_may_be_left_at_the_end(
 ) -> None:
     emulator = make_emulator()
     code = f"""
-    path = {str(tmp_path / "cat.mp4")!r}
+{PATIENT}
+path = {str(tmp_path / "cat.mp4")!r}
 
-    def streaming():
-        try:
-            with client, client.connect() as session, session.record(path):
-                session.start_stream("A cat", portrait=False)
-                yield
-        finally:
-            print("left", flush=True)
+def streaming():
+    try:
+        with client, client.connect() as session, session.record(path):
+            session.start_stream("A cat", portrait=False)
+            yield
+    finally:
+        print("left", flush=True)
 
-    going = streaming()
-    next(going)
-    """
+going = streaming()
+next(going)
+"""
     with script(code, emulator.api_url, fresh=True) as process:
         assert process.line() == "left"
         assert process.ended() == 0

@@ -13,7 +13,7 @@ from odyssey_proto import (
     OdysseyAuthError,
     OdysseyConnectionError,
 )
-from tests.support.processes import PATIENCE_S, script
+from tests.support.processes import PATIENCE_S, PATIENT, script
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -120,6 +120,7 @@ def test_what_is_not_a_flag_is_refused_and_ends_nothing(client: Odyssey) -> None
     assert session.is_connected
 
 
+@pytest.mark.usefixtures("unhurried")
 def test_a_session_that_nobody_has_any_more_is_waited_for(emulator: Emulator) -> None:
     """The code drops its session and connects again while the old session is still being given back."""
     for _ in range(5):
@@ -152,7 +153,7 @@ for _ in range(2):
     importlib.reload(live)
     say(live.client.is_connected)
 """
-    with script(code, emulator.api_url) as process:
+    with script(PATIENT + code, emulator.api_url) as process:
         assert process.said() == [True]
         assert process.said() == [True]
         assert process.ended() == 0
@@ -170,7 +171,7 @@ say(odyssey_proto.Odyssey is Odyssey)
 odyssey_proto.Odyssey(sys.argv[2], api_url=sys.argv[1]).connect(replace=True)
 say(session.has_ended)
 """
-    with script(code, emulator.api_url) as process:
+    with script(PATIENT + code, emulator.api_url) as process:
         assert process.said() == [True]
         assert process.said() == [True]
         assert process.ended() == 0

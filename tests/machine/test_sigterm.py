@@ -7,14 +7,23 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import av
 import pytest
 
+from odyssey_proto.emulator._accounts.service import Service
 from odyssey_proto.emulator._server import Emulator
-from tests.support.processes import emulator_process, eventually, script, script_arguments, sessions_are_free
+from tests.support.processes import (
+    PATIENCE_S,
+    PATIENT,
+    eventually,
+    script,
+    script_arguments,
+    sessions_are_free,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGTERM between processes")
 
@@ -64,7 +73,7 @@ while True:
 @pytest.mark.parametrize("doing", DOING)
 def test_the_session_is_given_back_and_the_process_ends_as_it_would_have(doing: str) -> None:
     with Emulator(record=False, size=(512, 64)) as emulator:
-        with script(STREAM + DOING[doing], emulator.api_url, close_on_sigterm=True) as process:
+        with script(PATIENT + STREAM + DOING[doing], emulator.api_url, close_on_sigterm=True) as process:
             assert process.said() == ["ready"]
             process.signal(signal.SIGTERM)
             assert process.ended() == -signal.SIGTERM
@@ -86,22 +95,30 @@ threading.Event().wait()
         assert process.ended() == -signal.SIGTERM
 
 
-def test_a_session_that_is_about_to_be_granted_is_given_back() -> None:
-    # A busy machine needs more time than the process usually has to give the session back.
-    code = "from odyssey_proto._live import driver\ndriver.LEAVE_S = 6.0\nsay('ready')\nclient.connect()"
-    with emulator_process() as (_, url):
-        with script(code, url, close_on_sigterm=True) as process:
-            assert process.said() == ["ready"]
+def test_a_session_that_is_about_to_be_granted_is_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    requested, signalled = threading.Event(), threading.Event()
+    real = Service.request_session
+
+    def request_session(*arguments: Any) -> Any:
+        requested.set()
+        assert signalled.wait(PATIENCE_S)
+        return real(*arguments)
+
+    monkeypatch.setattr(Service, "request_session", request_session)
+    with Emulator(record=False, size=(512, 64)) as emulator:
+        with script(PATIENT + "client.connect()", emulator.api_url, close_on_sigterm=True) as process:
+            assert requested.wait(PATIENCE_S)
             process.signal(signal.SIGTERM)
+            signalled.set()
             assert process.ended() == -signal.SIGTERM
             assert process.stderr == ""
-        assert sessions_are_free(url)
+        assert sessions_are_free(emulator.api_url)
 
 
 def test_a_recording_is_finished(tmp_path: Path) -> None:
     file = tmp_path / "cat.mp4"
     code = f"""
-{STREAM}
+{PATIENT}{STREAM}
 recording = session.record({str(file)!r})
 while recording.frames < 5:
     next(frames)
@@ -133,7 +150,8 @@ def test_without_being_asked_for_it_changes_nothing() -> None:
 def test_a_handler_of_the_program_is_left_alone(when: str) -> None:
     handler = "import signal\nsignal.signal(signal.SIGTERM, lambda *_: sys.exit(7))\n"
     client = "client = Odyssey(sys.argv[2], api_url=sys.argv[1], close_on_sigterm=True)\n"
-    code = (handler + client if when == "before" else client + handler) + STREAM + "say('ready')\nsession.wait()"
+    made = handler + client if when == "before" else client + handler
+    code = f"{PATIENT}{made}{STREAM}say('ready')\nsession.wait()"
     with Emulator(record=False, size=(512, 64)) as emulator:
         with script(code, emulator.api_url) as process:
             assert process.said() == ["ready"]
@@ -183,7 +201,7 @@ for _ in range(2):
 )
 def test_the_first_process_of_a_container_ends_too() -> None:
     """Without a handler, the kernel ignores a signal to this process, even one that it sends to itself."""
-    code = f"{STREAM}import os\nsay(os.getpid())\nsession.wait()"
+    code = f"{PATIENT}{STREAM}import os\nsay(os.getpid())\nsession.wait()"
     with Emulator(record=False, size=(512, 64)) as emulator:
         command = script_arguments(code, emulator.api_url, close_on_sigterm=True)
         with subprocess.Popen(

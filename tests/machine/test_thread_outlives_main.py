@@ -6,12 +6,13 @@ Once the main thread has ended, `concurrent.futures.thread` cannot be imported, 
 from __future__ import annotations
 
 import sys
+import textwrap
 from typing import Final
 
 import pytest
 
 from odyssey_proto.emulator._server import Emulator
-from tests.support.processes import python, sessions_are_free
+from tests.support.processes import PATIENT, python, sessions_are_free
 
 BEFORE: Final = {
     "nothing was loaded": "",
@@ -71,8 +72,7 @@ with Emulator(size=(512, 64)) as emulator, Odyssey(emulator.api_key, api_url=emu
 
 
 def program(before: str, work: str) -> str:
-    indented = "".join(f"    {line}\n" for line in work.strip().splitlines())
-    return PROGRAM.format(before=before, work=indented)
+    return PROGRAM.format(before=before, work=textwrap.indent(work.strip() + PATIENT, "    "))
 
 
 REFUSED: Final = sys.version_info[:3] in ((3, 12, 0), (3, 12, 1))

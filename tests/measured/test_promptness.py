@@ -38,9 +38,7 @@ INTERRUPTED: Final = ("connect: the queue", "connect: the offer", "interact", "f
 HANDLERS: Final = ("time.sleep(0.02)", "never.wait()")
 
 
-@pytest.mark.parametrize(
-    "where", ["connect: the queue", "connect: the offer", "interact", "frames, with many", "wait"]
-)
+@pytest.mark.parametrize("where", INTERRUPTED)
 def test_an_interrupt_raises_at_once(where: str) -> None:
     faults, _, _ = WAITS[where]
     with Emulator(record=False) as emulator:

@@ -47,11 +47,3 @@ def made_api(server: HttpServer, *, clock: Clock | None = None, api_key: str = K
 
 def reset(connection: Connection, _: Request) -> None:
     connection.reset()
-
-
-class SetClock:
-    def __init__(self) -> None:
-        self.at = 1000.0
-
-    def now(self) -> float:
-        return self.at

@@ -1,25 +1,41 @@
-"""Checks for threads and descriptors that are left over."""
+"""Checks for threads, descriptors and tasks that are left over."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import gc
 import itertools
+import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["MEASURE", "assert_gone", "nothing_left", "open_descriptors"]
+__all__ = ["MEASURE", "assert_gone", "nothing_left", "open_descriptors", "unfinished_tasks"]
 
 
 def open_descriptors() -> int:
     """Return the number of open descriptors of this process."""
     return len(list(Path("/dev/fd").iterdir()))
+
+
+def unfinished_tasks() -> list[asyncio.Task[Any]]:
+    """Return the unfinished tasks of all loops."""
+    # Up to Python 3.13, asyncio has a set of all tasks; later, native tasks are not in it. Searching all objects
+    # instead takes far longer.
+    name = "_all_tasks" if sys.version_info < (3, 12) else "_scheduled_tasks"
+    known: Any = getattr(asyncio.tasks, name) if sys.version_info < (3, 14) else None
+    while True:
+        try:
+            tasks = [*(gc.get_objects() if known is None else known)]
+        except RuntimeError:  # another thread changed the set meanwhile
+            continue
+        return [task for task in tasks if type(task) is asyncio.Task and not task.done()]
 
 
 def assert_gone(look: Callable[[], object]) -> None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PlainRest", "events_of", "frames_of", "get", "script", "until"]
 
+_NOT_DONE = ("pending", "dispatched", "processing")
 _DONE = ("completed", "failed", "cancelled")
 
 
@@ -100,9 +101,15 @@ class PlainRest:
         return self.job(job_id)
 
     def in_status(self, job_id: str, status: str) -> dict[str, Any]:
-        """Wait until a job is in ``status``."""
-        until(lambda: self.job(job_id)["status"] == status)
-        return self.job(job_id)
+        """Wait until a job is in ``status``; fail if it is done before."""
+
+        def found() -> dict[str, Any] | None:
+            job = self.job(job_id)
+            assert job["status"] in (status, *_NOT_DONE), job
+            return job if job["status"] == status else None
+
+        job: dict[str, Any] = until(found)
+        return job
 
     def completed(self, **request: Any) -> dict[str, Any]:
         """Create a job and wait until it is completed."""

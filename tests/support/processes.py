@@ -56,8 +56,9 @@ _SHOWN = 10_000
 """Number of characters to show from the end of a process's standard error if a test fails."""
 
 PATIENT = """
-from odyssey_proto._live import driver
-driver.LEAVE_S = 20.0
+import odyssey_proto.client
+from odyssey_proto._live import driver, live_connection
+odyssey_proto.client._CLOSE_S = driver.LEAVE_S = live_connection.LEAVE_S = 20.0
 """
 """The beginning of a script whose end waits until the session is given back. On a busy machine, this may take
 longer than the promised time, and giving the session back may need another connection."""

@@ -89,7 +89,7 @@ class ScriptedStreamer:
         self._camera: asyncio.Task[None] | None = None
         self._runs = False
         self._offer = ""
-        self._newest: dict[str, dict[str, Any]] = {}
+        self._unanswered = {kind: collections.deque[dict[str, Any]]() for kind in ANSWERS}
 
     # --- for tests
 
@@ -109,13 +109,13 @@ class ScriptedStreamer:
         self._run(send())
 
     def answer(self, kind: str) -> None:
-        """Wait for a held request, and answer it."""
-        self.wait_for(kind)
-        self._run(self._answer(self._newest[kind]))
+        """Wait for a held request that has no answer yet, and answer it."""
+        eventually(lambda: self._unanswered[kind])
+        self._run(self._answer(self._unanswered[kind].popleft()))
 
     def wait_for(self, kind: str) -> None:
-        """Wait until a request of type ``kind`` has been received."""
-        eventually(lambda: kind in self.heard)
+        """Wait until a request of type ``kind`` has been received; if it is held, one that has no answer yet."""
+        eventually(lambda: self._unanswered[kind] if kind in self.held & {*ANSWERS} else kind in self.heard)
 
     @property
     def offer(self) -> str:
@@ -225,9 +225,10 @@ class ScriptedStreamer:
 
     def _hear(self, heard: dict[str, Any]) -> None:
         kind = heard["type"]
-        self._newest[kind] = heard
         self.heard.append(kind)
-        if kind in ANSWERS and kind not in self.held:
+        if kind in ANSWERS and kind in self.held:
+            self._unanswered[kind].append(heard)
+        elif kind in ANSWERS:
             asyncio.get_running_loop().create_task(self._answer(heard))
 
     async def _answer(self, request: dict[str, Any]) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.processes import LOADING_S
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -39,4 +41,4 @@ assert sys.gettrace() is not None
 later.stop()
 assert sys.gettrace() is None
 """
-    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=LOADING_S)

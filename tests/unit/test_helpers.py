@@ -5,6 +5,7 @@ The SDKs in ``tests/sdk`` are programs that are tested, beside their tests.
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Final
 
 import pytest
 
+from tests.support.leaks import unfinished_tasks
 from tests.support.order import mixed
 from tests.support.sloppy import LEFT_OUT, reason_to_leave_out
 
@@ -66,3 +68,15 @@ def test_tests_that_compute_run_among_those_that_wait() -> None:
     assert mixed(waiting) == waiting
     assert mixed(computing) == computing
     assert mixed([]) == []
+
+
+def test_a_task_is_found_until_it_ends() -> None:
+    async def main() -> None:
+        task = asyncio.create_task(asyncio.Event().wait())
+        await asyncio.sleep(0)  # it waits
+        assert task in unfinished_tasks()
+        task.cancel()
+        await asyncio.wait([task])
+        assert task not in unfinished_tasks()
+
+    asyncio.run(main())

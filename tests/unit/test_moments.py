@@ -67,7 +67,7 @@ def test_a_message_is_ignored_at_the_moments_of_which_the_table_says_so(message:
     if only(outputs, effects.Ignored):
         assert "ignore it" in says
     else:
-        assert says != "ignore it, and log that"
+        assert not says.startswith("ignore it")
 
 
 @pytest.mark.parametrize("name", MOMENTS)

@@ -48,16 +48,10 @@ from odyssey_proto._base.clock import MonotonicClock
 from odyssey_proto._net.webrtc import candidates, decoding, feedback, intake, jitter, repair, transport_feedback
 from odyssey_proto._net.webrtc.recovery import Recovery
 from odyssey_proto._video.meters import VideoTotals
+from tests.support.rtp import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-
-class Transport:
-    """The parts of a DTLS transport that creating a receiver requires."""
-
-    state = "new"
-    _stats_id = "transport"
 
 
 @pytest.fixture

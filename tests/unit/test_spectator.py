@@ -18,6 +18,7 @@ from odyssey_proto import (
     connect_to_stream,
     spectator,
 )
+from tests.support.processes import PATIENCE_S
 from tests.support.servers import HttpServer, answer, json_answer
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def test_an_answer_that_cannot_be_used_is_reported(nothing_left: None, bad: str)
     reply, error, code = BAD_ANSWERS[bad]
     routes = {"POST /live/whep": reply, "GET /config": json_answer({"iceServers": []})}
     with HttpServer(routes) as server, pytest.raises(error) as told:
-        connect_to_stream(f"{server.url}/live", TOKEN, timeout=20)
+        connect_to_stream(f"{server.url}/live", TOKEN, timeout=PATIENCE_S)
     assert isinstance(told.value, OdysseyError)
     assert told.value.code == code
     assert TOKEN not in str(told.value)
@@ -107,7 +108,7 @@ def test_the_offer_is_complete_and_wants_video_and_audio(nothing_left: None) -> 
     routes = {"POST /live/whep": created(), "GET /config": json_answer({"iceServers": []})}
     with HttpServer(routes) as server:
         with pytest.raises(MalformedMessageError):
-            connect_to_stream(f"{server.url}/live", "a token/&?=", timeout=20)
+            connect_to_stream(f"{server.url}/live", "a token/&?=", timeout=PATIENCE_S)
         (offer,) = server.received("POST /live/whep")
         assert offer.target == "/live/whep?token=a%20token%2F%26%3F%3D"
         assert offer.headers["content-type"] == "application/sdp"
@@ -132,7 +133,7 @@ def test_the_offer_is_complete_and_wants_video_and_audio(nothing_left: None) -> 
 def test_ice_servers_that_are_not_there_do_not_keep_the_offer(nothing_left: None, config: bytes) -> None:
     with HttpServer({"POST /live/whep": created(), "GET /config": config}) as server:
         with pytest.raises(MalformedMessageError):
-            connect_to_stream(f"{server.url}/live", TOKEN, timeout=20)
+            connect_to_stream(f"{server.url}/live", TOKEN, timeout=PATIENCE_S)
         assert server.received("POST /live/whep")
 
 

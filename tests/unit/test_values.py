@@ -7,6 +7,7 @@ import io
 import json
 import multiprocessing
 import pickle
+from concurrent.futures import ProcessPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -32,6 +33,7 @@ from odyssey_proto import (
 from odyssey_proto._video.frame import _Picture
 from odyssey_proto._video.images import to_data_url
 from tests.support.links import FakeService
+from tests.support.processes import LOADING_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,9 +149,8 @@ def test_what_was_drawn_on_a_frame_is_not_pickled() -> None:
 
 
 def test_a_frame_goes_through_a_queue_between_processes() -> None:
-    queue: multiprocessing.SimpleQueue[VideoFrame] = multiprocessing.get_context("spawn").SimpleQueue()
-    queue.put(frame())
-    assert np.array_equal(queue.get().data, PICTURE)
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:  # it has a queue for each direction
+        assert np.array_equal(pool.submit(copy.copy, frame()).result(LOADING_S).data, PICTURE)
 
 
 def test_a_copy_of_a_frame_is_the_frame_itself_and_a_deep_copy_is_another() -> None:

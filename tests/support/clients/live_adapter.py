@@ -45,7 +45,8 @@ class Client:
 
     def rejoin(self) -> None:
         deadline = time.monotonic() + 30
-        while self._live.status != "connected" and time.monotonic() < deadline:
+        while self._live.status != "connected":
+            assert time.monotonic() < deadline, "the session has not reconnected in time"
             time.sleep(0.05)
 
     def wait(self, seconds: float) -> None:

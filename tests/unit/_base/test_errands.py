@@ -233,14 +233,21 @@ def test_closing_that_is_interrupted_before_its_thread_has_started_is_waited_for
 
 
 def test_the_wait_for_closing_has_an_end() -> None:
-    gone = threading.Event()
+    gone, closed = threading.Event(), threading.Event()
+    threads = []
 
     @undisturbed(at_most_s=0.1)
     def close() -> None:
-        gone.wait()
+        threads.append(threading.current_thread())
+        gone.wait(30)
+        closed.set()
 
     close()
+    was_closed = closed.is_set()
     gone.set()
+    assert closed.wait(30)
+    threads[0].join(30)
+    assert not was_closed
 
 
 def test_a_callback_is_called_on_the_thread_of_the_caller() -> None:

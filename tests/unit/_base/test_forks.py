@@ -81,30 +81,37 @@ def test_a_condition_can_be_built_on_it() -> None:
     assert not use()
 
 
-# The finder holds the import up until the main thread is about to fork, and 0.1 s longer: by then, the main
-# thread waits, or has forked.
+# The module is not executed until the hook `released_by` of the fork, and 0.1 s longer: after the hook "before",
+# the main thread waits by then, or has forked. Python itself forks only while no finder is at work.
 LOADING: Final = """
-import os, signal, sys, threading, time
+import importlib.machinery, os, signal, sys, threading
 import odyssey_proto
 from odyssey_proto import Odyssey
 from odyssey_proto._base import forks
-forks._LOADING_S = 50.0  # a busy machine loads slowly
+forks._LOADING_S = float("inf")  # a busy machine loads slowly
 
-name = sys.argv[1]
-found = threading.Event()
-forking = threading.Event()
+name, statement, released_by = sys.argv[1:]
+loading = threading.Event()
+released = threading.Event()
 
 class Slow:
-    def find_spec(self, wanted, *_):
-        if wanted == name and threading.current_thread() is not threading.main_thread():
-            found.set()
-            forking.wait()
+    def find_spec(self, wanted, path, *_):
+        if wanted != name or threading.current_thread() is threading.main_thread():
+            return None
+        spec = importlib.machinery.PathFinder.find_spec(wanted, path)
+        execute = spec.loader.exec_module
+        def late(module):
+            loading.set()
+            released.wait()
             threading.Event().wait(0.1)
+            execute(module)
+        spec.loader.exec_module = late
+        return spec
 
 sys.meta_path.insert(0, Slow())
-threading.Thread(target=lambda: exec(sys.argv[2]), daemon=True).start()
-found.wait()
-os.register_at_fork(before=forking.set)  # comes before that of the library
+threading.Thread(target=lambda: exec(statement), daemon=True).start()
+loading.wait()
+os.register_at_fork(**{released_by: released.set})  # as "before", it comes before that of the library
 if not os.fork():
     signal.alarm(20)
     print(type(odyssey_proto.Session).__name__, flush=True)
@@ -113,19 +120,19 @@ print(os.waitstatus_to_exitcode(os.wait()[1]))
 """
 
 
-def loading(module: str, statement: str) -> list[str]:
-    command = [sys.executable, "-c", LOADING, module, statement]
+def loading(module: str, statement: str, released_by: str) -> list[str]:
+    command = [sys.executable, "-c", LOADING, module, statement, released_by]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
     return done.stdout.split()
 
 
 @pytest.mark.parametrize("module", ["odyssey_proto.session", "odyssey_models.channel"])
 def test_a_child_can_load_what_another_thread_was_loading(module: str) -> None:
-    assert loading(module, "odyssey_proto.Session") == ["type", "0"]
+    assert loading(module, "odyssey_proto.Session", "before") == ["type", "0"]
 
 
 def test_what_the_program_itself_loads_is_not_waited_for() -> None:
-    assert loading("colorsys", "import colorsys") == ["type", "0"]
+    assert loading("colorsys", "import colorsys", "after_in_parent") == ["type", "0"]
 
 
 def test_a_module_that_forks_while_it_is_imported_does_not_wait() -> None:

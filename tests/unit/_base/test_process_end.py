@@ -53,7 +53,7 @@ def test_a_forked_child_that_leaves_without_a_word_ends_nothing() -> None:
     assert printed(program) == ["forked", "last True", "first True"]
 
 
-@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.parametrize("method", [pytest.param("fork", marks=NEEDS_FORK), "spawn"])
 def test_a_child_of_multiprocessing_that_expects_its_end_has_one(method: str) -> None:
     program = f"""
     if __name__ == "__main__":
@@ -67,25 +67,29 @@ def test_a_child_of_multiprocessing_that_expects_its_end_has_one(method: str) ->
         assert seen[:-2] == ["forked", "last False", "first False"]
 
 
+@NEEDS_FORK
 @pytest.mark.parametrize("library", ["multiprocess", "billiard"])
 def test_a_child_of_a_library_made_after_multiprocessing_has_an_end_too(library: str) -> None:
     if importlib.util.find_spec(library) is None:
         pytest.skip(f"needs {library}")
     program = f"""
     import {library}
-    child = {library}.Process(target=process_end.expect)
+    child = {library}.get_context("fork").Process(target=process_end.expect)
     child.start()
     child.join()
     """
     assert printed(program) == ["forked", "last False", "first False", "last True", "first True"]
 
 
+@NEEDS_FORK
 def test_a_worker_of_billiard_ends_after_what_others_do_at_its_end() -> None:
     if importlib.util.find_spec("billiard") is None:
         pytest.skip("needs billiard")
     program = """
+    import billiard
     from billiard.pool import Pool
-    pool = Pool(1, on_process_exit=lambda pid, status: print("others", pid == os.getpid(), flush=True))
+    others = lambda pid, status: print("others", pid == os.getpid(), flush=True)
+    pool = Pool(1, on_process_exit=others, context=billiard.get_context("fork"))
     pool.apply(process_end.expect)
     pool.close()
     pool.join()

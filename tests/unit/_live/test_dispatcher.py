@@ -18,14 +18,13 @@ from odyssey_proto._model import events
 from odyssey_proto._model.events import ConnectionStatus
 from odyssey_proto._video.frame import VideoFrame
 from tests.support.clocks import HandClock
-from tests.support.processes import eventually
+from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from odyssey_proto._base.clock import Clock
 
-PATIENCE_S = 10.0
 PICTURE = np.zeros((16, 16, 3), np.uint8)
 ERROR = OdysseyConnectionError("lost")
 INFO = events.BroadcastInfo("http://host/live", "token")
@@ -393,12 +392,13 @@ def test_texts_and_frames_that_wait_for_handlers_take_a_bounded_memory() -> None
 
     def note(frame: VideoFrame) -> None:
         frames.append(frame)
-        assert blocked.wait(PATIENCE_S)
+        blocked.wait()
 
     handlers = OdysseyEventHandlers(on_video_frame=note, on_interact_acknowledged=prompts.append)
     large = VideoFrame.from_ndarray(np.zeros((1024, 1024, 3), np.uint8), index=0)
     most = EVENTS_MOST_WAITING_BYTES // large._picture.nbytes
-    with running(handlers) as dispatcher:
+    with running(handlers) as dispatcher, contextlib.ExitStack() as held:
+        held.callback(blocked.set)
 
         def show() -> None:
             dispatcher.publish(STARTED)
@@ -415,7 +415,6 @@ def test_texts_and_frames_that_wait_for_handlers_take_a_bounded_memory() -> None
         assert dispatcher._waiting_bytes <= EVENTS_MOST_WAITING_BYTES
         dispatcher.publish(events.InteractAcknowledged(prompt="y" * (EVENTS_MOST_WAITING_BYTES + 1), at=0.0))
         assert len(dispatcher._waiting) == 1, "one event is kept, however large"
-        blocked.set()
     assert [prompt[0] for prompt in prompts] == ["y"]
     assert dispatcher.counts.received == dispatcher.counts.delivered + dispatcher.counts.dropped
     assert dispatcher._waiting_bytes == 0

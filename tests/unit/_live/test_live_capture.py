@@ -19,6 +19,7 @@ from odyssey_proto._model.traffic import Exchange, Message
 from odyssey_proto._net.tap import Tap
 from tests.support.cassettes import records_in
 from tests.support.forked import held_by_another_thread, in_child
+from tests.support.systems import NEEDS_FORK
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -192,6 +193,7 @@ def test_a_failure_of_the_writing_does_not_hide_what_the_user_raised(
     assert any("capture failed as well" in note for note in caught.value.__notes__)
 
 
+@NEEDS_FORK
 def test_a_child_of_a_fork_leaves_the_capture_to_its_parent(rig: Rig) -> None:
     with rig.capture() as capture:
         writing = capture._writing

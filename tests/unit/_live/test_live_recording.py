@@ -20,7 +20,7 @@ from odyssey_proto._video import stamp
 from odyssey_proto._video.frame_hub import FrameHub
 from tests.support.pictures import picture, publish
 from tests.support.processes import eventually
-from tests.support.systems import NEEDS_DEV_FULL, NEEDS_FORK
+from tests.support.systems import NEEDS_DEV_FULL, NEEDS_FORK, NEEDS_LIMITS, NEEDS_SYMLINKS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -161,6 +161,7 @@ def test_two_recordings_at_once_write_the_same(hub: FrameHub, tmp_path: Path) ->
     assert read(tmp_path / "a.mp4") == read(tmp_path / "b.mp4")
 
 
+@NEEDS_SYMLINKS
 def test_a_file_that_another_recording_writes_is_refused_until_that_has_ended(
     hub: FrameHub, path: Path, tmp_path: Path
 ) -> None:
@@ -176,6 +177,7 @@ def test_a_file_that_another_recording_writes_is_refused_until_that_has_ended(
     assert [number for _, number in read(path)] == [7, 8]
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no names with a colon")
 def test_a_relative_path_is_resolved_when_the_recording_begins(
     hub: FrameHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -254,6 +256,7 @@ except OSError as error:
 """
 
 
+@NEEDS_LIMITS
 @pytest.mark.parametrize(("limit", "after"), [(1_000_000, 0), (0, 3)], ids=["in the middle", "at the end"])
 def test_a_disk_that_becomes_full_is_reported(limit: int, after: int, path: Path) -> None:
     arguments = [sys.executable, "-c", LIMITED, str(path), str(limit), str(after)]

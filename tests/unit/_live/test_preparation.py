@@ -9,7 +9,7 @@ import pytest
 
 from odyssey_proto._live import preparation
 from odyssey_proto._live.preparation import Preparation
-from tests.support.processes import PATIENCE_S
+from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from tests.conftest import Background
@@ -51,8 +51,7 @@ def test_the_end_waits_until_nothing_is_under_way(in_background: Background) -> 
     preparing = in_background(prepare)
     assert begun.wait(PATIENCE_S)
     ending = in_background(prepared.end)
-    while not prepared.abort.aborted:
-        threading.Event().wait(0.001)
+    eventually(lambda: prepared.abort.aborted)
     assert not ending.done()
     done.set()
     assert ending.result(PATIENCE_S), "it was complete"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 
@@ -13,12 +14,14 @@ from odyssey_proto._base.clock import MonotonicClock
 from odyssey_proto._base.errors import OdysseyAuthError, OdysseyConnectionError
 from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net.service_api import ServiceApi
-from tests.support.apis import SetClock, made_api, until
+from tests.support.apis import made_api, until
+from tests.support.clocks import Time
+from tests.support.processes import PATIENCE_S, eventually
 from tests.support.servers import Connection, HttpServer, Request, answer, json_answer
 
 
 def test_a_token_is_used_until_a_minute_before_its_end(server: HttpServer) -> None:
-    clock = SetClock()
+    clock = Time()
     with made_api(server, clock=clock) as api:
         api.access_token(until())
         clock.at += 3539
@@ -31,7 +34,7 @@ def test_a_token_is_used_until_a_minute_before_its_end(server: HttpServer) -> No
 
 def test_a_token_without_a_lifetime_lasts_an_hour(server: HttpServer) -> None:
     server.routes["POST /auth/token"] = json_answer({"access_token": "at"})
-    clock = SetClock()
+    clock = Time()
     with made_api(server, clock=clock) as api:
         api.access_token(until())
         clock.at += 3539
@@ -81,9 +84,11 @@ def test_a_thread_that_waits_for_anothers_token_takes_over_when_that_one_gives_u
         first = pool.submit(api.access_token, until(), abort=abort)
         assert asked.wait(10)
         second = pool.submit(api.access_token, until())
+        changed: Any = api._token._changed
+        eventually(lambda: changed._waiters)
         abort.abort()
-        assert isinstance(first.exception(10), OdysseyConnectionError)
-        assert second.result(10) == "at"
+        assert isinstance(first.exception(PATIENCE_S), OdysseyConnectionError)
+        assert second.result(PATIENCE_S) == "at"
 
 
 def test_a_thread_that_waits_for_anothers_token_keeps_its_own_deadline(

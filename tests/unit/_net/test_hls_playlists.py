@@ -13,7 +13,7 @@ from odyssey_proto._base.limits import (
     HLS_VARIANTS_MOST,
 )
 from odyssey_proto._net.hls_playlists import Playlists, check_size, is_too_large
-from tests.support.apis import SetClock
+from tests.support.clocks import Time
 
 ROOT = "http://host/live/index.m3u8"
 MEDIA = b"#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\n"
@@ -21,7 +21,7 @@ MASTER = b"#EXTM3U\n#EXT-X-STREAM-INF:BANDWIDTH=1\n"
 
 
 def playlists() -> Playlists:
-    return Playlists(ROOT, SetClock())
+    return Playlists(ROOT, Time())
 
 
 def test_a_playlist_of_variants_may_name_playlists_of_segments() -> None:
@@ -78,7 +78,7 @@ def test_the_size_of_a_playlist_is_limited() -> None:
 
 
 def test_the_same_playlist_is_not_asked_for_again_at_once() -> None:
-    clock = SetClock()
+    clock = Time()
     known = Playlists(ROOT, clock)
     assert known.wait_s(ROOT) == 0
     known.take(ROOT, MEDIA)

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from odyssey_proto._base.clock import Deadline
 from odyssey_proto._net.call import Call
 from odyssey_proto._net.regions import UNREACHED_MS
-from tests.support.apis import SetClock, made_api, reset, until
+from tests.support.apis import made_api, reset, until
+from tests.support.clocks import Time
+from tests.support.processes import PATIENCE_S, eventually
 from tests.support.servers import Connection, HttpServer, Request, answer, json_answer
 from tests.support.tls import self_signed
 
@@ -28,12 +31,18 @@ def regions(server: HttpServer, **urls: str) -> None:
 def test_all_regions_are_measured_at_once_and_late_ones_count_9999(
     server: HttpServer, api: ServiceApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("odyssey_proto._net.regions._PING_TIMEOUT_S", 4.0)  # two regions use all of it
-    together = threading.Barrier(2)
+    monkeypatch.setattr("odyssey_proto._net.regions._PING_TIMEOUT_S", PATIENCE_S)
+    clock, together = Time(), threading.Barrier(2)
+    in_time = {f"odyssey-ping-{number}" for number in range(5)}  # the threads of all regions but the last two
 
     def meet(connection: Connection, _: Request) -> None:
-        together.wait(10)
+        together.wait(PATIENCE_S)
         connection.send(answer(status="204 No Content"))
+
+    def hang(connection: Connection, _: Request) -> None:
+        eventually(lambda: in_time.isdisjoint(thread.name for thread in threading.enumerate()))
+        clock.at += PATIENCE_S
+        connection.hang()
 
     def drip(connection: Connection, _: Request) -> None:
         connection.drip(b"HTTP/1.1 200 OK\r\n" * 1000, every=0.05)
@@ -41,7 +50,7 @@ def test_all_regions_are_measured_at_once_and_late_ones_count_9999(
     server.routes |= {
         "GET /ping-a": meet,
         "GET /ping-b": meet,
-        "GET /hang": lambda connection, _: connection.hang(),
+        "GET /hang": hang,
         "GET /drip": drip,
         "GET /bad": answer(status="500 Oops"),
     }
@@ -50,13 +59,13 @@ def test_all_regions_are_measured_at_once_and_late_ones_count_9999(
         server,
         a=f"{url}/ping-a",
         b=f"{url}/ping-b",
-        hanging=f"{url}/hang",
-        dripping=f"{url}/drip",
         failing=f"{url}/bad",
         refusing="http://127.0.0.1:1/",
         nowhere="no address at all",
+        hanging=f"{url}/hang",
+        dripping=f"{url}/drip",
     )
-    latencies = api.region_latencies(until())
+    latencies = api.region_latencies(Deadline(2 * PATIENCE_S, clock))
     assert 0 <= latencies.pop("a") < UNREACHED_MS
     assert 0 <= latencies.pop("b") < UNREACHED_MS
     assert latencies == dict.fromkeys(("hanging", "dripping", "failing", "refusing", "nowhere"), 9999)
@@ -134,7 +143,7 @@ def test_a_region_behind_tls_is_measured_too(
 
 @pytest.mark.usefixtures("regions_have_time")
 def test_connecting_is_not_part_of_a_latency(server: HttpServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = SetClock()
+    clock = Time()
     guard = Call.guard
 
     def slow(call: Call, sock: socket.socket) -> None:

@@ -14,6 +14,7 @@ from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._net import sockets
 from odyssey_proto._net.call import Call
 from odyssey_proto._net.sockets import Adapter, HttpConnection
+from tests.support.clocks import Time
 from tests.support.leaks import nothing_left
 from tests.support.servers import Connection, Server
 
@@ -63,18 +64,25 @@ def get(port: int, call: Call) -> bytes:
             return response.data
 
 
-@pytest.mark.parametrize("dripped", [HEAD, HEAD + b"{" * 20], ids=["headers", "body"])
-def test_an_answer_that_drips_ends_with_its_call(dripped: bytes) -> None:
+@pytest.mark.parametrize(
+    ("begun", "error"),
+    [
+        (b"HTTP/1.1 200 OK\r\nX: ", TimeoutError),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n", urllib3.exceptions.ReadTimeoutError),
+    ],
+    ids=["headers", "body"],
+)
+def test_an_answer_that_drips_ends_with_its_call(begun: bytes, error: type[Exception]) -> None:
+    clock = Time()
+
     def script(connection: Connection) -> None:
         connection.read_request()
-        connection.send(dripped[:30])
-        connection.drip(dripped[30:], every=0.1)
+        connection.send(begun)
+        connection.drip(b"x" * 5, every=0.1)
+        clock.at += LONG
+        connection.drip(b"x" * 300, every=0.1)  # an end of the connection would be another error
 
-    with (
-        Server(script) as server,
-        Call(until(0.5)) as call,
-        pytest.raises((TimeoutError, urllib3.exceptions.HTTPError)),
-    ):
+    with Server(script) as server, Call(Deadline(LONG, clock)) as call, pytest.raises(error):
         get(server.port, call)
 
 

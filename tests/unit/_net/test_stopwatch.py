@@ -11,7 +11,8 @@ import pytest
 
 from odyssey_proto._net import stopwatch as module
 from odyssey_proto._net.stopwatch import Stopwatch
-from tests.support.apis import SetClock
+from tests.support.clocks import Time
+from tests.support.processes import PATIENCE_S, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,23 +34,28 @@ def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
 
 def stamped(pair: tuple[socket.socket, socket.socket]) -> None:
     """Send data until the kernel stamps its arrival, which it begins to do only a moment after it is asked to."""
-    answered(pair)
-    while module._waiting_s(pair[0]) is None:
-        pair[0].recv(99)
+
+    def is_stamped() -> bool:
         answered(pair)
+        if module._waiting_s(pair[0]) is not None:
+            return True
+        pair[0].recv(99)
+        return False
+
+    eventually(is_stamped)
 
 
 def answered(pair: tuple[socket.socket, socket.socket]) -> None:
     ours, theirs = pair
     theirs.sendall(b"pong")
-    select.select([ours], [], [])
+    assert select.select([ours], [], [], PATIENCE_S)[0]
 
 
 @on_linux
 def test_the_time_for_which_an_answer_has_been_waiting_does_not_count(
     pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = SetClock()
+    clock = Time()
     stopwatch = Stopwatch(clock)
     stopwatch.begin(pair[0])
     stamped(pair)
@@ -61,7 +67,7 @@ def test_the_time_for_which_an_answer_has_been_waiting_does_not_count(
 
 @on_linux
 def test_the_kernel_says_how_long_an_answer_has_been_waiting(pair: tuple[socket.socket, socket.socket]) -> None:
-    Stopwatch(SetClock()).begin(pair[0])
+    Stopwatch(Time()).begin(pair[0])
     stamped(pair)
     waiting = module._waiting_s(pair[0])
     assert waiting is not None
@@ -73,7 +79,7 @@ def test_the_kernel_says_how_long_an_answer_has_been_waiting(pair: tuple[socket.
 def test_a_system_clock_that_is_set_meanwhile_is_not_believed(
     pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch, waiting: float
 ) -> None:
-    clock = SetClock()
+    clock = Time()
     stopwatch = Stopwatch(clock)
     stopwatch.begin(pair[0])
     if sys.platform == "linux":
@@ -88,7 +94,7 @@ def test_on_other_systems_the_time_of_reading_counts(
     pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module.sys, "platform", "darwin")
-    clock = SetClock()
+    clock = Time()
     stopwatch = Stopwatch(clock)
     stopwatch.begin(pair[0])
     answered(pair)
@@ -98,7 +104,7 @@ def test_on_other_systems_the_time_of_reading_counts(
 
 
 def test_a_socket_that_does_not_say_is_timed_by_reading(pair: tuple[socket.socket, socket.socket]) -> None:
-    clock = SetClock()
+    clock = Time()
     stopwatch = Stopwatch(clock)
     with socket.socket() as closed:
         stopwatch.begin(closed)
@@ -112,7 +118,7 @@ def test_a_socket_that_does_not_say_is_timed_by_reading(pair: tuple[socket.socke
 
 @pytest.mark.parametrize(("seconds", "ms"), [(0.0, 0), (0.0009, 0), (0.0209, 20), (0.9999, 999)])
 def test_ms_are_cut_not_rounded(seconds: float, ms: int) -> None:
-    clock = SetClock()
+    clock = Time()
     clock.at = 0.0
     stopwatch = Stopwatch(clock)
     assert stopwatch.ms == 0

@@ -19,6 +19,7 @@ from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net.service_api import ServiceApi
 from odyssey_proto._rest.telemetry import Telemetry
 from odyssey_proto.session import Session
+from tests.support.clocks import Time
 from tests.support.leaks import nothing_left
 from tests.support.servers import HttpServer, answer
 from tests.support.systems import NEEDS_FORK
@@ -29,14 +30,6 @@ if TYPE_CHECKING:
 KEY = "ody_live_secret-key"
 
 
-class SetClock:
-    def __init__(self) -> None:
-        self.at = 1000.0
-
-    def now(self) -> float:
-        return self.at
-
-
 class Rig:
     """Telemetry of a client of ``server``, and sessions that were never connected."""
 
@@ -44,7 +37,7 @@ class Rig:
         self.server = server
         self.config = ClientConfig(**{"api_key": KEY, "api_url": server.url, "enable_telemetry": True, **config})
         self.api = ServiceApi(self.config, MonotonicClock())
-        self.clock = SetClock()
+        self.clock = Time()
         self.telemetry = Telemetry(self.config, self.api, self.clock)
 
     def session(self) -> Session:

@@ -327,7 +327,7 @@ def test_a_refusal_is_the_builtin_exception_that_the_official_client_raises(oper
         status not in VALUE_ERRORS.get(operation, ()) and status not in NEITHER.get(operation, ()),
     )
     assert (isinstance(error, ValueError), isinstance(error, ConnectionError)) == expected
-    assert isinstance(error, OdysseyAuthError) == (status in (401, 403, 422) and not expected[1] and status != 404)
+    assert isinstance(error, OdysseyAuthError) == (status in (401, 403, 422) and not expected[1])
 
 
 @pytest.mark.parametrize("operation", REFUSALS)
