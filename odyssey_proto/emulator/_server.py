@@ -319,7 +319,7 @@ class _Server:
         await self._runner.setup()
         assert self._runner.server is not None
         try:
-            # Not a `web.TCPSite`, which would not call `stop_listening`.
+            # Not a `web.TCPSite`, which would close the server while connections are being accepted.
             self._listening = await asyncio.get_running_loop().create_server(
                 self._runner.server, self._config.host, self._config.port, backlog=_BACKLOG
             )

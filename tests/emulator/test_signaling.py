@@ -62,8 +62,8 @@ async def all_read(socket: aiohttp.ClientWebSocketResponse) -> None:
     """Wait until the emulator has read all messages sent so far; `socket_to` needs ``autoping=False`` for this."""
     await socket.ping()
     async with asyncio.timeout(PATIENCE_S):
-        while (await socket.receive()).type is not aiohttp.WSMsgType.PONG:
-            pass
+        while (received := await socket.receive()).type is not aiohttp.WSMsgType.PONG:
+            assert received.type is aiohttp.WSMsgType.TEXT, received
 
 
 async def closing(socket: aiohttp.ClientWebSocketResponse) -> int | None:

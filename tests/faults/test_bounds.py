@@ -308,9 +308,9 @@ def _loaded() -> None:
 
 
 ENOUGH = {"large messages": 30, "objects": 200}
-"""By how many frames a flood has arrived: after these, its messages kept would be more than is allowed."""
+"""The number of frames after which the messages of a flood, if they were kept, would exceed the limit."""
 MANY = SIGNALING_FRAMES_MOST_PER_S * 2 + 100
-"""The same for small messages: more frames than the client reads without a pause."""
+"""The number of frames to wait for if the messages are small: more than the client reads without a pause."""
 
 
 @pytest.mark.parametrize("flood", FLOODS)
@@ -328,7 +328,9 @@ def test_a_flood_on_signaling_is_bounded_and_ends_with_close(flood: str, monkeyp
         return take(pace)
 
     monkeypatch.setattr(Pace, "take", counted)  # the client calls it before each frame
-    monkeypatch.setattr("odyssey_proto.core.session_machine.OFFER_GRACE_S", ALL_S)
+    for limit in ("OFFER_GRACE_S", "VIDEO_DEADLINE_S"):
+        monkeypatch.setattr(f"odyssey_proto.core.session_machine.{limit}", ALL_S)
+    monkeypatch.setattr("odyssey_proto._net.webrtc.path_search._PATH_DEADLINE_S", ALL_S)
     routes: dict[str, Reply | list[Reply]] = {
         "GET /client/s-1": play,
         "GET /config": json_answer({"iceServers": []}),

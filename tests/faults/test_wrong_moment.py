@@ -185,7 +185,7 @@ class Rig:
                 raise
             finally:
                 self.streamer.held.clear()
-                self.streamer.heard.clear()
+                self.streamer.forget()
                 self._waiting.clear()
                 self._log.clear()
 

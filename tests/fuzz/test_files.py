@@ -233,12 +233,11 @@ def test_a_broadcast(playlist: bytes, segment: bytes) -> None:
         "GET /0.ts": answer(segment),
         "GET /1.ts": answer(SEGMENT),
     }
-    _Store.server.requests.clear()
     assert any(_is_read(0.5 * 2**doubled) for doubled in range(7))
 
 
 def _is_read(timeout_s: float) -> bool:
-    """Open the broadcast; return False if the time was too short to ask twice for the playlist or for a segment.
+    """Open the broadcast; return False if the time was too short to read its playlist.
 
     A broadcast without pictures takes all of the time, and a busy machine needs more of it.
     """
@@ -253,7 +252,7 @@ def _is_read(timeout_s: float) -> bool:
     try:
         reader.open(Deadline(timeout_s, CLOCK))
     except OdysseyConnectionTimeoutError:
-        if len(_Store.server.requests) > 1:
+        if reader._playlists._asked_at or reader._has_segment:  # a playlist that is not one counts as a segment
             raise
         return False
     finally:

@@ -113,6 +113,12 @@ class ScriptedStreamer:
         eventually(lambda: self._unanswered[kind])
         self._run(self._answer(self._unanswered[kind].popleft()))
 
+    def forget(self) -> None:
+        """Forget the requests received so far; those that are held get no answer."""
+        self.heard.clear()
+        for requests in self._unanswered.values():
+            requests.clear()
+
     def wait_for(self, kind: str) -> None:
         """Wait until a request of type ``kind`` has been received; if it is held, one that has no answer yet."""
         eventually(lambda: self._unanswered[kind] if kind in self.held & {*ANSWERS} else kind in self.heard)

@@ -13,8 +13,8 @@ _ACCEPTING_TURNS: Final = 5  # of the loop, from accepting a connection to its `
 async def stop_listening(server: asyncio.Server) -> None:
     """Accept no more connections, and free the port once those that were accepted belong to ``server``.
 
-    asyncio loses a connection whose server is closed at that moment: it stays open, and its client waits. Servers
-    that close themselves, such as `aiohttp.web.TCPSite`, do that.
+    If a server is closed while a connection is being accepted, asyncio loses the connection: it stays open, and
+    its client waits. `aiohttp.web.TCPSite` closes its server in that way.
     """
     for sock in server.sockets:
         asyncio.get_running_loop().remove_reader(sock.fileno())

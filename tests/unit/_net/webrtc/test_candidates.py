@@ -1,6 +1,7 @@
 """The candidates of this machine that a peer connection offers, on real sockets."""
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Coroutine
 from types import SimpleNamespace
@@ -164,17 +165,18 @@ def test_a_candidate_that_comes_late_is_announced_for_the_first_section_of_its_t
 
     async def announce() -> None:
         pc, bundled = connection(), RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        await pc.setLocalDescription(await pc.createOffer())
-        video, channels = agents(pc)
-        assert (found(pc, video), found(pc, channels)) == ([("0", 0)], [("1", 1)])
-        assert found(pc, object()) == []
-        await bundled.setRemoteDescription(pc.localDescription)
-        await bundled.setLocalDescription(await bundled.createAnswer())
-        shared, also = agents(bundled)
-        assert shared is also
-        assert found(bundled, shared) == [("0", 0)]
-        await pc.close()
-        await bundled.close()
+        async with contextlib.AsyncExitStack() as closing:
+            closing.push_async_callback(pc.close)
+            closing.push_async_callback(bundled.close)
+            await pc.setLocalDescription(await pc.createOffer())
+            video, channels = agents(pc)
+            assert (found(pc, video), found(pc, channels)) == ([("0", 0)], [("1", 1)])
+            assert found(pc, object()) == []
+            await bundled.setRemoteDescription(pc.localDescription)
+            await bundled.setLocalDescription(await bundled.createAnswer())
+            shared, also = agents(bundled)
+            assert shared is also
+            assert found(bundled, shared) == [("0", 0)]
 
     in_time(announce())
     assert list(candidates.announced(None, None, None)) == []
