@@ -57,7 +57,7 @@ def connect_to_stream(
         hls_url: `BroadcastInfo.hls_url`, the fallback if WebRTC does not work.
         reconnect: after a loss, try to reconnect for up to 40 s.
         ice_servers, ice_policy: as for `Odyssey`; ``None`` takes the servers that the broadcast's host offers.
-        timeout: s until the broadcast is connected; ``None``: no limit for the whole call.
+        timeout: time in which the broadcast must be connected, in s; ``None``: no limit for the whole call.
         max_pixels: the largest width × height of a picture, in px; as `AdvancedConfig.max_pixels`.
 
     Raises:

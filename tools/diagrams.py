@@ -1,4 +1,4 @@
-"""Generates the state diagrams in ARCHITECTURE.md from the tables of the core, and the table of `tools.moments`.
+"""Writes the table of `tools.moments` and the state diagrams, made from the core's tables, into ARCHITECTURE.md.
 
 `python -m tools.diagrams` writes them between their markers; with `--check` it only reports whether they differ.
 """

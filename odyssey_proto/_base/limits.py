@@ -72,7 +72,7 @@ SMALL_ANSWER_MOST_BYTES: Final = 256 * 1024
 FILE_MOST_BYTES: Final = 64 * 1024 * 1024 * 1024
 """A file of a recording. A day of video at 5 Mbit/s is 54 GB; an endless file would fill the disk."""
 REDIRECTS_MOST: Final = 10
-"""Redirects of one request, which are followed as by the official clients."""
+"""Redirects that one request follows; the official clients follow as many."""
 ADDRESS_MOST_CHARS: Final = 16 * 1024
 """An address that a server names. Signed ones have up to 4,000 characters; servers refuse much longer ones."""
 RETRY_AFTER_MOST_S: Final = 24 * 3600.0
@@ -95,8 +95,8 @@ TOKEN_MOST_CHARS: Final = 16 * 1024
 LIST_MOST_ITEMS: Final = 1_000_000
 """Items of a list over all its pages, which are remembered so that none comes twice."""
 PAGES_WITHOUT_NEWS_MOST: Final = 10
-"""Consecutive pages without a new item, if rows were left out or the list has grown; otherwise the first such page
-ends the list."""
+"""Consecutive pages without a new item, after which a list ends; the first such page ends it if no rows were left
+out and the list has not grown."""
 
 # --- texts
 
@@ -122,9 +122,9 @@ CHANNEL_MESSAGES_MOST_PER_S: Final = 200
 REPORTS_MOST_HELD: Final = 1000
 """Messages of a streamer that wait until the session is connected. There are at most a handful."""
 EVENTS_MOST_WAITING: Final = 10_000
-"""Events that wait for one reader or for the handlers; of more, the oldest are left out."""
+"""Events that wait for one reader or for the handlers; if there are more, the oldest are left out."""
 EVENTS_MOST_WAITING_BYTES: Final = 64 * 1024 * 1024
-"""Their texts, each of which may be as long as a message, and the last frames of streams among them."""
+"""The texts of these events, each as long as a message may be, and the last frames of streams among them."""
 
 # --- SDP and ICE
 

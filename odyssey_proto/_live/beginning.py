@@ -1,6 +1,6 @@
 """How a session began: its calls, its newest connection and its newest stream, for a capture that starts later.
 
-It usually keeps a few KiB for each session, and passes on everything that follows, so that nothing is missed or
+It usually keeps a few KiB for each session, and passes on each message that follows, so that none is missed or
 seen twice.
 """
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 __all__ = ["Beginning"]
 
 _MOST_BYTES: Final = 1024 * 1024  # an image, with which a stream starts, has about 300 KiB
-_MESSAGE_BYTES: Final = 256  # what a message takes beside its text
+_MESSAGE_BYTES: Final = 256  # what a message takes besides its text
 _CALLS_MOST: Final = 50  # only the newest are kept: queueing for a streamer is a call each second
 
 
 class Beginning:
-    """Keeps the calls until a session is connected, the signaling of its newest link, and its newest stream."""
+    """Keeps the calls that connect a session, the signaling of its newest link, and its newest stream."""
 
     def __init__(self) -> None:
         self._lock = RLock()  # a follower may leave while it is being called

@@ -39,7 +39,7 @@ log = logging.getLogger("odyssey_proto.live")
 
 CAPTURE_QUEUE_BYTES: Final = 64 * 1024 * 1024
 """The most memory for records that wait to be written, in bytes: four minutes of video."""
-_ENTRY_BYTES: Final = 256  # what an entry of the queue takes beside its data
+_ENTRY_BYTES: Final = 256  # what an entry of the queue takes besides its data
 _TEXT_COUNTS: Final = 4  # times its size: it is parsed before it is written, which takes memory and time
 _OTHER_RECORDS: Final = 2  # the first and the last
 _BEARER: Final = "authorization"
@@ -91,7 +91,7 @@ class LiveCapture:
             OSError: the file could not be written completely: the disk is full, messages came faster than they
                 could be written, or there is no room for more records. The part written before can be replayed.
         """
-        # It was never made: `__init__` raised; or its file is finished, as all are before the interpreter ends.
+        # Either `__init__` raised, or the file is finished, as all files are before the interpreter ends.
         if not hasattr(self, "_writing") or errands.is_too_late():
             return
         self._close()

@@ -47,7 +47,7 @@ class LiveConnection:
     def __init__(self, driver: Driver, *, has_handlers: bool) -> None:
         self._driver = driver
         if not has_handlers:  # with handlers it must continue without references to it
-            # Weakly: the driver's error holds stack frames that hold this object, which would never be collected.
+            # Weakly: the driver's error holds stack frames that hold this object, so it would never be collected.
             finalizer = weakref.finalize(self, _leave, weakref.ref(driver))
             finalizer.atexit = False  # at exit the driver leaves by itself, and waits
 
@@ -202,7 +202,7 @@ class LiveConnection:
         return self._driver.stats()
 
     def _require_connection(self, what: str) -> None:
-        """Raise if the connection has ended and ``what`` needs it; by default, never: new iterators just end."""
+        """Raise if the connection has ended and ``what`` needs it. Here, do nothing: new iterators just end."""
 
     # --- the end
 

@@ -80,7 +80,7 @@ class WaitingCalls:
         return future.result()  # ready, or about to be: the driver has taken the call from the table
 
     def _abandon(self, number: int) -> None:
-        """Give a call up, and wait until that has taken effect: its stream may end, and its frames with it."""
+        """Give up a call, and wait until that takes effect: a stream that it started may end, with its frames."""
         done = self._abandoned[number] = threading.Event()
         self._post(inputs.Abandon(number))
         if not self._has_ended():

@@ -122,7 +122,7 @@ def to_dict(model: Any) -> dict[str, Any]:
 
 
 def encode(model: Any) -> str:
-    """Return ``model`` as compact JSON text, which UTF-8 can encode: half of a surrogate pair becomes ``?``."""
+    """Return ``model`` as compact JSON text that UTF-8 can encode: a lone surrogate becomes ``?``."""
     text = json.dumps(to_dict(model), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 

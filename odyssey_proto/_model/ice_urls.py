@@ -74,7 +74,7 @@ def usable_servers(servers: Iterable[IceServer]) -> tuple[tuple[IceUrl, ...], tu
             left_out.append(f"only the first {ICE_SERVERS_MOST} {kind} servers are tried")
     reasons = list(dict.fromkeys(left_out))
     if len(reasons) > PROBLEMS_MOST_SHOWN:
-        reasons[PROBLEMS_MOST_SHOWN:] = [f"{len(reasons) - PROBLEMS_MOST_SHOWN} more ICE servers are not used"]
+        reasons[PROBLEMS_MOST_SHOWN:] = [f"{len(reasons) - PROBLEMS_MOST_SHOWN} more reasons are not shown"]
     return tuple(kept), tuple(reasons)
 
 

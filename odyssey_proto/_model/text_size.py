@@ -10,7 +10,7 @@ __all__ = ["text_size"]
 
 
 def text_size(thing: object) -> int:
-    """Return how many characters all texts in ``thing``, a model or an event, and in its parts have together.
+    """Return the number of characters in all the strings of ``thing``, a model or an event, and of its parts.
 
     >>> from .events import StreamStarted
     >>> text_size(StreamStarted(stream_id="st-1", applied_prompt="A cat", at=0.0))

@@ -108,7 +108,7 @@ def _head(status: int, begins: re.Match[bytes], head: bytes) -> AnswerHead:
             known.append((name, value))
     _name_one_length(found)
     _unmix_codings(found)
-    # RFC 9110, 6.6.1, requires this of a recipient of an answer without a date; other code calculates with it.
+    # RFC 9110, 6.6.1, requires this of recipients that cache or forward an answer; other code calculates with it.
     found.setdefault(b"date", [(b"Date", formatdate(usegmt=True).encode())])
     return AnswerHead(
         status=status,

@@ -368,7 +368,7 @@ _collected: contextvars.ContextVar[list[HttpAnswer] | None] = contextvars.Contex
 
 @contextlib.contextmanager
 def answers() -> Iterator[list[HttpAnswer]]:
-    """Collect all answers to the calls of this thread within a ``with``, refusals included, except for tokens."""
+    """Collect the answers to all calls of this thread in a ``with``, refusals included, except access tokens."""
     collected: list[HttpAnswer] = []
     token = _collected.set(collected)
     try:

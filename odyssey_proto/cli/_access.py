@@ -46,7 +46,7 @@ class Access:
         self.debug = debug
 
     def expect_stdin_free(self, what: str) -> None:
-        """Refuse to read the key from stdin, because something else, named by ``what``, comes from there.
+        """Raise if the key is to be read from stdin, from which something else, named by ``what``, comes.
 
         Raises:
             click.UsageError: both are to be on stdin.
@@ -56,7 +56,7 @@ class Access:
 
     @contextlib.contextmanager
     def client(self, *, needs_key: bool = True, **settings: Any) -> Iterator[Odyssey]:
-        """Yield a client of the service, closed afterwards. With ``--emulator``, an emulator runs for as long.
+        """Yield a client of the service, closed afterwards. With ``--emulator``, an emulator runs until then.
 
         Args:
             needs_key: False for calls that need no key; then nobody is asked for one.
@@ -124,14 +124,14 @@ def service_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def keyless_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of `service_options`, without those for an address and a key."""
 
-    @click.option("--emulator", is_flag=True, help="Start an emulator for this call, and ask that.")
+    @click.option("--emulator", is_flag=True, help="Start an emulator for this call, and use it as the service.")
     @click.option(
         "--timeout",
         type=FREE_LENGTH,
         default="30",
         show_default=True,
         metavar="TIME",
-        help="How long to wait for an answer of the service.",
+        help="How long to wait for an answer from the service.",
     )
     @click.option("--debug", is_flag=True, help="Log all traffic to stderr, without secrets.")
     @functools.wraps(function)

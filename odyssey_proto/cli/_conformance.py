@@ -25,16 +25,16 @@ _FILE: Final = click.Path(path_type=Path)
 @click.option("--server", metavar="URL", help="Check the service at this address; its key is in ODYSSEY_API_KEY.")
 @click.option("--emulator", is_flag=True, help="Check an emulator that is started for this call.")
 @click.option(
-    "--refused-prompt", metavar="TEXT", help="With --server: a prompt that its moderation refuses, to see how."
+    "--refused-prompt", metavar="TEXT", help="With --server: a prompt that moderation refuses, to check that."
 )
 @click.option(
-    "--json", "json_file", type=_FILE, metavar="FILE", help="Write the report as JSON, too; - for stdout alone."
+    "--json", "json_file", type=_FILE, metavar="FILE", help="Write the report as JSON, too; - prints only JSON."
 )
-@click.option("--only", type=click.Choice(("vectors", "live")), help="Check one part of a client (both).")
+@click.option("--only", type=click.Choice(("vectors", "live")), help="Check only this part of a client.")
 @click.option(
-    "--level", multiple=True, type=click.Choice(_LEVELS), help="A level of vectors that the client claims (all)."
+    "--level", multiple=True, type=click.Choice(_LEVELS), help="A level that the client claims (default: all)."
 )
-@click.option("--scenario", multiple=True, metavar="NAME", help="A live scenario to run (all).")
+@click.option("--scenario", multiple=True, metavar="NAME", help="A live scenario to run (default: all).")
 @click.option("--junit", type=_FILE, metavar="FILE", help="Write the scorecard as JUnit XML, too.")
 @click.argument("client", nargs=-1, metavar="[-- COMMAND...]", type=click.UNPROCESSED)
 def command(

@@ -33,7 +33,7 @@ _ids: Final = click.argument("ids", nargs=-1, metavar="ID...")
 def command() -> None:
     """List, show, await and cancel jobs.
 
-    An ID may be - for those on stdin: ids, or what "jobs list" and "simulate" print, as text or JSON.
+    An ID may be -, which reads from stdin: ids, or what "jobs list" and "simulate" print, as text or JSON.
     """
 
 

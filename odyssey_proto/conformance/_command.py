@@ -112,12 +112,12 @@ class RunningCommand:
             if not has_ended and self._process.poll() is not None:
                 has_ended, until = True, time.monotonic() + _DRAINED_WITHIN_S
             if time.monotonic() > until:
-                if has_ended:  # a process left behind holds its stdout, but it prints nothing more itself
+                if has_ended:  # a process left behind holds the stdout, but the command itself prints nothing more
                     return None
                 raise TimeoutError
 
     def end(self, timeout_s: float) -> str:
-        """Return how the command ended, if not with status 0 within ``timeout_s`` s; else an empty text.
+        """Return an empty text if the command ends with status 0 within ``timeout_s`` s, else how it ended.
 
         Raises:
             StoppedError: the check is being ended.

@@ -131,11 +131,11 @@ class OpenBroadcast:
 
 @attrs.frozen
 class PrepareLink:
-    """Take the steps of opening a link that the other side does not notice, and report nothing.
+    """Begin to open a link, with only the steps that the other side does not notice, and report nothing.
 
     These are the token, the ICE servers, and the servers' candidates; for a broadcast also the offer. The link in
     use continues meanwhile. A `DiscardLink` follows, or an `OpenLink` or `OpenBroadcast` with the same number,
-    which need not wait for steps that are not done. A driver that prepares nothing ignores this effect.
+    which need not wait for unfinished steps. A driver that prepares nothing ignores this effect.
     """
 
     plan: OpenLink | OpenBroadcast

@@ -203,7 +203,7 @@ class EmulatorConfig:
     """Seed of the worlds: the same seed and prompts give the same pictures."""
     sloppy: int | None = attrs.field(default=None, validator=_whole(0, optional=True))
     """Seed of a sloppy service: everything it sends takes forms that tolerant readers accept, chosen at random,
-    with the same meaning. Requests are read as strictly as ever. None sends exactly what the protocol says."""
+    with the same meaning. Requests are read as strictly as ever. With None, it follows the protocol exactly."""
     codec: Codecs = attrs.field(default=cast("Any", "both"), validator=_codec)
     """Video codecs to offer: ``h264``, ``vp8``, or ``both`` with H.264 first."""
     world: str | os.PathLike[str] | World | Callable[[], World] | None = attrs.field(
@@ -213,9 +213,9 @@ class EmulatorConfig:
     `World`, or a function that makes an object with them, is called for each stream; an object with them serves
     all streams, one at a time. ``"package.module:Name"`` names one of these. The path of a video, or of a folder
     of pictures, plays it again and again, the pictures in the order of their names. Simulations are filmed in
-    another process, which must be able to import the world. None shows the emulator's own."""
+    another process, which must be able to import the world. With None, they show the emulator's own."""
     world_fps: float | None = attrs.field(default=None, validator=_above_zero(optional=True))
-    """Pictures per second of a folder of pictures. None shows ``fps`` of them."""
+    """Pictures per second from a folder of pictures. With None, it is ``fps``."""
     stamp: bool | None = attrs.field(default=None, validator=attrs.validators.optional(_flag))
     """Whether every picture carries its number and time (`odyssey_proto.emulator.read_stamp`). None: those of the
     emulator's own worlds do, those of ``world`` do not."""
@@ -234,8 +234,8 @@ class EmulatorConfig:
     recorded behaviour of the service, from the cassette's beginning, in real time or as fast as ``pace`` says."""
     bitrate: int | None = attrs.field(default=None, validator=_whole(1_000_000, 16_000_000, optional=True))
     """Bit rate of a stream, in bits per s, from 1 to 16 million: 5 to 80 packets per picture at 20 fps, spread
-    over the time until the next picture. Smooth pictures do not need so many bits: add ``grain``. None begins with
-    1 million (VP8: 0.5), follows the client's estimate, and sends the packets of a picture at once."""
+    over the time until the next picture. Smooth pictures do not need so many bits: add ``grain``. With None, it
+    begins with 1 million (VP8: 0.5), follows the client's estimate, and sends the packets of a picture at once."""
     congestion_control: bool = attrs.field(default=False, validator=_flag)
     """Whether the bit rate follows the link, from 0.3 million to ``bitrate``, and begins at half of ``bitrate``.
     The offer then asks for transport-wide feedback; without it, the rate is the client's estimate (REMB).
@@ -243,8 +243,8 @@ class EmulatorConfig:
     grain: int = attrs.field(default=0, validator=_whole(0, 16))
     """Strength of the film grain in streams, in levels of brightness; with 10, a stream fills any ``bitrate``."""
     data_dir: Path | None = attrs.field(default=None, converter=_path, validator=_check_path)
-    """Folder that keeps recordings, jobs, used hours and keys across restarts; created if missing. None keeps them
-    in a temporary folder until the emulator stops."""
+    """Folder that keeps recordings, jobs, used hours and keys across restarts; created if missing. With None, they
+    stay in a temporary folder until the emulator stops."""
     record: bool = attrs.field(default=True, validator=_flag)
     """Whether live streams are recorded."""
 
@@ -265,8 +265,8 @@ class EmulatorConfig:
     ice_servers: tuple[dict[str, Any], ...] | None = attrs.field(
         default=None, converter=_servers, validator=_check_servers, repr=False
     )
-    """ICE servers that ``/config`` returns. None returns the emulator's own STUN server, so that no client asks a
-    public one. List a TURN server only if it works: browsers then use nothing else."""
+    """ICE servers that ``/config`` returns. With None, it returns the emulator's own STUN server, so that no
+    client asks a public one. List a TURN server only if it works: browsers then use nothing else."""
 
     concurrent_sessions: int = attrs.field(default=1, validator=_whole(0))
     """Sessions that one key may have open at once."""

@@ -39,8 +39,8 @@ class Entry:
 class Journal:
     """The latest traffic of one emulator. Runs on the loop's thread, from `begin` on.
 
-    Watchers see the traffic of all emulators of the process: each emulator has a thread of its own, which
-    identifies it. ``on_entry`` is called with each call or message and its time, in s since 1970.
+    Watchers see the traffic of all emulators of the process. A journal keeps that of its own emulator, which it
+    recognises by the thread. ``on_entry`` is called with each call or message and its time, in s since 1970.
     """
 
     def __init__(self, on_entry: Callable[[Seen, float], None] = lambda _seen, _at: None) -> None:

@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(_BENCHMARKS)} (default: all)")
     parser.add_argument("--short", action="store_true", help="only check that it runs; the figures mean little")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures and the machine there too")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write figures and machine data to FILE")
     options = parser.parse_args(arguments)
     unknown = set(options.names) - set(_BENCHMARKS)
     if unknown:

@@ -1,4 +1,4 @@
-"""The two ends that `feedback` puts at a wire, as a script.
+"""The two ends of the wire in `feedback`, as a script.
 
     python -m tools.bench.rate_clients streamer FEEDBACK MOST
     python -m tools.bench.rate_clients CLIENT

@@ -48,7 +48,7 @@ channel.onmessage = ({ data }) => {
 - Objects may have fields that are not listed; ignore them.
 - Enums are open. `SimulationJobStatus` is `KnownSimulationJobStatus | UnknownSimulationJobStatus`: comparing it
   with a text that is not listed does not compile, and a `switch` over all known values is not complete. For a text
-  that is not listed, write `"paused" as UnknownSimulationJobStatus`. `simulationJobStatusValues` lists the others.
+  that is not listed, write `"paused" as UnknownSimulationJobStatus`. `simulationJobStatusValues` lists the rest.
 - `isRecording(value)` reports whether `value` has the type `Recording`: the fields that it must have, and the type
   of each field that is listed. It does not check bounds and patterns.
 - The service writes null for what it does not have yet, so such fields are required. An answer that lacks them has

@@ -1,4 +1,4 @@
-"""The RTCP reports of a video receiver to the sender: the clock and the network for three modules.
+"""The RTCP reports of a video receiver to the sender: this module gives three others the time and the network.
 
 Receiver reports come from `reception`. Reports on each packet come from `transport_feedback` if both sides agreed
 on them, and limits from `bandwidth` otherwise. aiortc's own receiver reports do not count repaired packets as
@@ -319,7 +319,7 @@ def install(
     totals: VideoTotals,
     spawn: Callable[[Coroutine[Any, Any, None]], None],
 ) -> Feedback | None:
-    """Make a receiver report by a `Feedback`, and return it; return None if that is not possible."""
+    """Have ``receiver`` report through a `Feedback`, and return that; return None if that is not possible."""
     from aiortc.rtcrtpreceiver import StreamStatistics
 
     if not is_possible(receiver):

@@ -42,13 +42,14 @@ _FIRST_ASK_AFTER_S: Final = 0.5  # after the first packet: a sender begins with 
 _ASK_EVERY_S: Final = 0.3  # between two requests for a keyframe, or longer
 _ASK_EVERY_ROUND_TRIPS: Final = 2.5
 _LONGEST_S: Final = 1.0  # to wait for any of these: few senders can resend older packets
-# While more of a keyframe is lost than can be repaired: less of the next may be lost, as the sender slows down.
+# If more is lost than can be repaired, do not wait for the rest of a keyframe: the sender slows down, and less of
+# the next may be lost.
 _IN_HASTE: Final = 2  # requests for another keyframe
 _ARRIVES_WITHIN_S: Final = 0.6  # a keyframe of which a part has come
 _ASK_AFTER_S: Final = 0.3  # the least age of a gap for requesting a keyframe, and for skipping to one
 _ASK_AFTER_ROUND_TRIPS: Final = 5
 _ASK_AFTER_REQUESTS: Final = 4
-_COMPLETE_OLD_AFTER_S: Final = 1.2  # the age of a gap to skip it if every frame is wanted: few senders keep more
+_COMPLETE_OLD_AFTER_S: Final = 1.2  # when to skip a gap if every frame is wanted: few senders keep packets longer
 _ROUND_TRIP_S: Final = 0.1  # if it is not known
 _REQUEST_S: Final = 0.14  # likewise, from one request to the next
 _BEHIND_START: Final = 512  # packets that may come after one that overtook them at the start
@@ -400,7 +401,7 @@ class MarkerJitterBuffer(JitterBuffer):
 
     @property
     def _patience_s(self) -> float:
-        """How long to wait for a missing packet alone, in s."""
+        """How long to wait for a missing packet before a keyframe is requested too, in s."""
         by_round_trip = _ASK_AFTER_ROUND_TRIPS * self._round_trip_s
         patience_s = max(_ASK_AFTER_S, by_round_trip, _ASK_AFTER_REQUESTS * self._request_s)
         return min(patience_s, _LONGEST_S)
@@ -482,7 +483,7 @@ def install(
     recovery: Recovery | None = None,
     wants_all: Callable[[], bool] = lambda: False,
 ) -> MarkerJitterBuffer | None:
-    """Give a video receiver that has received nothing yet the returned buffer; None if that is not possible."""
+    """Install a buffer in a video receiver that has received nothing yet, and return it; None if not possible."""
     present: Any = getattr(receiver, _ATTRIBUTE, None)
     shape = {"_capacity": 512, "_is_video": True, "_origin": None, "_prefetch": 0}
     if (

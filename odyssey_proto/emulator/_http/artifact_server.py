@@ -1,7 +1,7 @@
 """Serving artifacts at signed addresses in the manner of an object store: ranges, ETags, XML errors.
 
 The owner of a stream does not matter here: anyone with the address may read the file until the address expires.
-A request with an ``Authorization`` header is refused, as S3 would, because its client gives its token away.
+A request with an ``Authorization`` header is refused, as by S3, because its client gives its token away.
 """
 
 from __future__ import annotations

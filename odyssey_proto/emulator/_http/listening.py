@@ -11,7 +11,7 @@ _ACCEPTING_TURNS: Final = 5  # of the loop, from accepting a connection to its `
 
 
 async def stop_listening(server: asyncio.Server) -> None:
-    """Accept no more connections, and free the port once those that were accepted belong to ``server``.
+    """Accept no more connections, and free the port once ``server`` has all those that were accepted.
 
     If a server is closed while a connection is being accepted, asyncio loses the connection: it stays open, and
     its client waits. `aiohttp.web.TCPSite` closes its server in that way.

@@ -487,7 +487,7 @@ class Streamer:
             self._send_message(message)
 
     async def _send_last_pictures(self) -> None:
-        """Wait until the encoders' pictures are sent: later, a client would take them for the next stream's."""
+        """Wait until the encoders' pictures are sent: any later, they would seem to be from the next stream."""
         tracks = [self._track, *(track for _, track in self._beside.values())]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_SENT_WITHIN_S):

@@ -86,7 +86,7 @@ class Painting:
         return self._way_before + (moment - self._began) * self._speed
 
     def _lit(self, backdrop: Image.Image) -> Image.Image:
-        """Return the image tinted by the scene's light, which shows every prompt, and larger, to pan across."""
+        """Return the image enlarged, to pan across, and tinted by the scene's light, to show every prompt."""
         wide = (round(self._half[0] * 1.25), round(self._half[1] * 1.25))
         palette = palette_of(self._scene)
         tint = Image.new("RGB", wide, mix(palette.middle, palette.horizon, 0.3))

@@ -194,7 +194,7 @@ def test_an_address_that_swallows_packets_does_not_hold_up_the_next(monkeypatch:
             assert sock.getpeername() == (server.host, server.port)
         left = call.remaining()
         assert left is not None
-        assert left > LONG * 3 / 4  # tried in turn, the silent address would have used up half of it
+        assert left > LONG * 3 / 4  # without a race, the silent address would have used up half of it
 
 
 def test_an_address_that_answers_late_wins_against_one_that_does_not() -> None:

@@ -1,4 +1,4 @@
-"""How the packets of a paced stream leave a sender of aiortc, for a transport that keeps them."""
+"""How the packets of a paced stream leave an aiortc sender, over a transport that records them."""
 
 from __future__ import annotations
 
