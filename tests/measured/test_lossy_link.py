@@ -11,6 +11,7 @@ import pytest
 
 from odyssey_proto.core.silence import SILENCE_LIMIT_S
 from tests.support.network import Network, Weather, missing
+from tests.support.processes import eventually
 from tests.support.watching import Watched, watch
 
 pytestmark = [
@@ -21,12 +22,12 @@ pytestmark = [
 
 CODECS: Final = ("h264", "vp8")
 
-WEATHERS: Final = {
-    "2 % lost": Weather(loss=0.02),
-    "10 % lost": Weather(loss=0.1),
-    "out of order": Weather(late=0.2),
-    "2 % lost for good": Weather(loss=0.02, repeats=False),
-}
+WEATHERS: Final = (
+    Weather(loss=0.02),
+    Weather(loss=0.1),
+    Weather(late=0.2),
+    Weather(loss=0.02, repeats=False),
+)
 
 BLACKOUTS: Final = {
     "1 s": (1.0, Weather()),
@@ -43,7 +44,6 @@ class Findings:
 
     watched: Watched
     gaps: dict[str, dict[str, Any]] = attrs.field(factory=dict)
-    lost: dict[str, int] = attrs.field(factory=dict)
 
 
 def go_through_all(codec: str) -> Findings:
@@ -55,10 +55,11 @@ def go_through_all(codec: str) -> Findings:
                 threading.Event().wait(seconds)
             found.gaps[name] = found.watched.event_after(known, "GapEvent")
             found.watched.watch_for(FRAMES)
-        for name, weather in WEATHERS.items():
+        for weather in WEATHERS:
             network.weather, before = weather, network.lost
+            if weather.loss:  # a stream has so few packets that, by chance, the first 100 may all arrive
+                eventually(lambda before=before: network.lost > before)
             found.watched.watch_for(FRAMES)
-            found.lost[name] = network.lost - before
         network.weather = Weather()
         found.watched.watch_for(FRAMES)
         return found
@@ -88,8 +89,3 @@ def test_it_is_no_reason_to_rejoin(findings: Findings) -> None:
 def test_a_short_blackout_is_reported_as_a_gap_of_its_length(name: str, findings: Findings) -> None:
     seconds, _ = BLACKOUTS[name]
     assert seconds - 0.2 < findings.gaps[name]["seconds"] < SILENCE_LIMIT_S
-
-
-@pytest.mark.parametrize("name", [name for name, weather in WEATHERS.items() if weather.loss])
-def test_the_network_did_lose_packets(name: str, findings: Findings) -> None:
-    assert findings.lost[name] > 0
