@@ -27,6 +27,7 @@ from odyssey_proto._net.service_api import ServiceApi
 from tests.support.apis import give_time
 from tests.support.bombs import GZIP, MIB, zeros
 from tests.support.leaks import nothing_left
+from tests.support.processes import growing_timeouts
 from tests.support.servers import Connection, HttpServer, Request, Server, answer, json_answer
 from tests.support.tls import self_signed
 
@@ -628,14 +629,13 @@ def test_no_failure_reveals_a_secret(
     caplog.set_level(logging.DEBUG)
     monkeypatch.setattr("odyssey_proto._net.http_exchange._REPEAT_AFTER_S", (0.01, 0.01))
     give_time(monkeypatch)
-    seconds = 0.35 if fault == "silence" else LONG
     granted = json_answer({"access_token": "at-SECRET", "expires_in": 3600})
     routes: dict[str, Any] = {"POST /auth/token": granted, route: LEAKY[fault]}
     with HttpServer(routes) as server:
-        error = failure_of(route, server, key=key, seconds=seconds)
-        while not server.received(route) and seconds < LONG:  # a busy machine takes longer to get there
-            seconds *= 2
+        for seconds in growing_timeouts(0.35) if fault == "silence" else (LONG,):
             error = failure_of(route, server, key=key, seconds=seconds)
+            if server.received(route):
+                break
         assert server.received(route)
     texts = [*told(error), *(record.getMessage() for record in caplog.records)]
     assert not [text for text in texts if "SECRET" in text]

@@ -25,7 +25,7 @@ from odyssey_proto.emulator._faults.script import Fault
 from tests.support.cases import run_all
 from tests.support.clocks import HandClock
 from tests.support.live import CALLS, take, timed_out
-from tests.support.processes import PATIENCE_S, eventually, sessions_are_free
+from tests.support.processes import PATIENCE_S, eventually, growing_timeouts, sessions_are_free
 from tests.support.servers import Connection, HttpServer, Request, SignalingServer, answer, json_answer
 from tests.support.texts import is_one_clear_line
 
@@ -642,7 +642,7 @@ def test_no_failure_shows_the_key_or_a_token(
         return not emulator.faults.pending
 
     if what.endswith("hang"):  # a busy machine needs longer to get there
-        assert any(has_struck(0.5 * 2**doubled) for doubled in range(7))
+        assert any(map(has_struck, growing_timeouts(0.5)))
     else:
         assert has_struck(SOON_S)
     shown += [f"{record.name}: {caplog.handler.format(record)}" for record in caplog.records]

@@ -28,7 +28,7 @@ from odyssey_proto import (
     connect_to_stream,
 )
 from tests.support.leaks import nothing_left
-from tests.support.processes import PATIENCE_S
+from tests.support.processes import PATIENCE_S, growing_timeouts
 from tests.support.servers import Connection, HttpServer, Request, Server, answer, json_answer
 from tests.support.tls import self_signed
 
@@ -210,25 +210,18 @@ def replies(said: str) -> dict[str, Any]:
 
 REPLIES: Final = tuple(replies(""))
 
+
+def connect(client: Odyssey, _: str, timeout_s: float) -> object:
+    return client.connect(timeout=timeout_s)
+
+
 CALLS: Final[dict[str, tuple[str, tuple[str, ...], Callable[[Odyssey, str, float], object]]]] = {
     "the key": ("POST /auth/token", (KEY,), lambda client, *_: client.get_recording("st-1")),
     "a recording": ("GET /recordings/st-1", (KEY, ACCESS), lambda client, *_: client.get_recording("st-1")),
     "a page": ("GET /stream-recordings", (KEY, ACCESS), lambda client, *_: next(client.iter_stream_recordings())),
-    "a session": (
-        "POST /sessions/request",
-        (KEY, ACCESS),
-        lambda client, _, timeout_s: client.connect(timeout=timeout_s),
-    ),
-    "its token": (
-        "POST /sessions/token",
-        (KEY, ACCESS),
-        lambda client, _, timeout_s: client.connect(timeout=timeout_s),
-    ),
-    "the handshake": (
-        "GET /client/s-1",
-        (SESSION,),
-        lambda client, _, timeout_s: client.connect(timeout=timeout_s),
-    ),
+    "a session": ("POST /sessions/request", (KEY, ACCESS), connect),
+    "its token": ("POST /sessions/token", (KEY, ACCESS), connect),
+    "the handshake": ("GET /client/s-1", (SESSION,), connect),
     "credentials": (
         "GET /client/s-1",
         (SESSION,),
@@ -303,7 +296,7 @@ def test_a_failure_on_the_network(where: str, reply: str) -> None:
     if where != "HLS" and reply not in ENDLESS:
         assert is_reached(PATIENCE_S)
     else:  # a busy machine needs longer to ask
-        assert any(is_reached(SHORT_S * 2**doubled) for doubled in range(8))
+        assert any(map(is_reached, growing_timeouts(SHORT_S)))
 
 
 def test_the_errors_that_handlers_and_events_report() -> None:

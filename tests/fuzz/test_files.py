@@ -33,7 +33,7 @@ from odyssey_proto._rest.part_file import PartFile, Version
 from odyssey_proto._video.images import to_data_url
 from odyssey_proto.emulator._replay.tape import Picture, Tape
 from tests.support.fuzzing import json_like, mutated, mutated_text, target
-from tests.support.processes import PATIENCE_S
+from tests.support.processes import PATIENCE_S, growing_timeouts
 from tests.support.servers import HttpServer, answer
 
 if TYPE_CHECKING:
@@ -233,7 +233,7 @@ def test_a_broadcast(playlist: bytes, segment: bytes) -> None:
         "GET /0.ts": answer(segment),
         "GET /1.ts": answer(SEGMENT),
     }
-    assert any(_is_read(0.5 * 2**doubled) for doubled in range(7))
+    assert any(map(_is_read, growing_timeouts(0.5)))
 
 
 def _is_read(timeout_s: float) -> bool:

@@ -21,7 +21,7 @@ from odyssey_proto import (
 )
 from odyssey_proto._net.service_api import ServiceApi
 from odyssey_proto.emulator._faults.script import Fault
-from tests.support.processes import PATIENCE_S, eventually, sessions_are_free
+from tests.support.processes import PATIENCE_S, eventually, growing_timeouts, is_waited_for, sessions_are_free
 
 if TYPE_CHECKING:
     from odyssey_proto import Session
@@ -430,7 +430,7 @@ def test_a_connect_that_takes_too_long_says_where_and_gives_its_session_back(
     where: str, make_emulator: MakeEmulator, make_client: MakeClient, in_background: Background
 ) -> None:
     fault, doing = HANGS[where]
-    for timeout_s in (0.5, 1.0, 2.0, 4.0, 8.0, 16.0):  # until this machine reaches the fault in time
+    for timeout_s in growing_timeouts(0.5):  # until this machine reaches the fault in time
         emulator = make_emulator()  # a new one each time: the goodbye of an earlier attempt may come late
         client = make_client(emulator)
         error, was_there = hanging(client, emulator, fault, timeout_s, in_background)
@@ -610,9 +610,8 @@ def test_a_client_whose_connect_failed_is_let_go_of(emulator: Emulator) -> None:
 def test_waiting_for_a_session_ends_with_it(session: Session, in_background: Background) -> None:
     with pytest.raises(OdysseyConnectionTimeoutError, match="Not ended within 0 s"):
         session.wait(timeout=0)
-    ended: Any = session._driver.ended
     waiting = in_background(lambda: session.wait(timeout=PATIENCE_S))
-    eventually(lambda: ended._cond._waiters)  # the call waits
+    eventually(lambda: is_waited_for(session._driver.ended))
     session.disconnect()
     waiting.result(PATIENCE_S)
 

@@ -9,7 +9,7 @@ import pytest
 from odyssey_proto import OdysseyConnectionTimeoutError, OdysseyStreamError
 from odyssey_proto._video import stamp
 from odyssey_proto.emulator._faults.script import Fault
-from tests.support.processes import PATIENCE_S
+from tests.support.processes import PATIENCE_S, growing_timeouts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -65,15 +65,10 @@ def frame_has_come(session: Session, index: int) -> bool:
 def timed_out(
     client: Odyssey, is_there: Callable[[OdysseyConnectionTimeoutError], object], **options: Any
 ) -> tuple[OdysseyConnectionTimeoutError, float]:
-    """Connect with longer and longer timeouts until ``is_there`` accepts the error; return that error and timeout.
-
-    A busy machine needs a longer timeout to reach the step that hangs.
-    """
-    timeout_s = 0.5
-    while timeout_s < PATIENCE_S:
+    """Connect with growing timeouts until ``is_there`` accepts the error; return that error and its timeout."""
+    for timeout_s in growing_timeouts(0.5):
         with pytest.raises(OdysseyConnectionTimeoutError) as caught:
             client.connect(timeout=timeout_s, **options)
         if is_there(caught.value):
             return caught.value, timeout_s
-        timeout_s *= 2
     raise AssertionError("the connect did not get to where it hangs")

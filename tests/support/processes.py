@@ -35,6 +35,8 @@ __all__ = [
     "command",
     "emulator_process",
     "eventually",
+    "growing_timeouts",
+    "is_waited_for",
     "loaded_command",
     "loaded_python",
     "python",
@@ -279,6 +281,19 @@ def emulator_process(namespaces: Sequence[str] = (), **settings: Any) -> Iterato
         else Process([sys.executable, str(_WATCHED), *arguments], objections=objections)
     ) as emulator:
         yield emulator, json.loads(emulator.line())["api_url"]
+
+
+def growing_timeouts(first_s: float) -> Iterator[float]:
+    """Yield longer and longer timeouts, in s: a busy machine needs longer to reach the step that is tested."""
+    timeout_s = first_s
+    while timeout_s < PATIENCE_S:
+        yield timeout_s
+        timeout_s *= 2
+
+
+def is_waited_for(thing: Any) -> bool:
+    """Return whether a thread waits for ``thing``, an event or a condition."""
+    return len(getattr(thing, "_cond", thing)._waiters) > 0
 
 
 def eventually(condition: Callable[[], object], within: float = PATIENCE_S) -> None:

@@ -89,7 +89,7 @@ class ScriptedStreamer:
         self._camera: asyncio.Task[None] | None = None
         self._runs = False
         self._offer = ""
-        self._unanswered = {kind: collections.deque[dict[str, Any]]() for kind in ANSWERS}
+        self._unanswered = collections.defaultdict[str, collections.deque[dict[str, Any]]](collections.deque)
 
     # --- for tests
 
@@ -116,12 +116,11 @@ class ScriptedStreamer:
     def forget(self) -> None:
         """Forget the requests received so far; those that are held get no answer."""
         self.heard.clear()
-        for requests in self._unanswered.values():
-            requests.clear()
+        self._unanswered.clear()
 
     def wait_for(self, kind: str) -> None:
         """Wait until a request of type ``kind`` has been received; if it is held, one that has no answer yet."""
-        eventually(lambda: self._unanswered[kind] if kind in self.held & {*ANSWERS} else kind in self.heard)
+        eventually(lambda: self._unanswered[kind] if kind in self.held else kind in self.heard)
 
     @property
     def offer(self) -> str:
@@ -232,7 +231,7 @@ class ScriptedStreamer:
     def _hear(self, heard: dict[str, Any]) -> None:
         kind = heard["type"]
         self.heard.append(kind)
-        if kind in ANSWERS and kind in self.held:
+        if kind in self.held:
             self._unanswered[kind].append(heard)
         elif kind in ANSWERS:
             asyncio.get_running_loop().create_task(self._answer(heard))

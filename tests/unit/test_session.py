@@ -27,7 +27,7 @@ from odyssey_proto import (
 )
 from odyssey_proto.core import inputs
 from tests.support.links import PATIENCE_S, FakeService, answer
-from tests.support.processes import eventually
+from tests.support.processes import eventually, is_waited_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -210,8 +210,7 @@ def test_calls_that_wait_raise_when_the_session_is_left(
 
 def test_whoever_waits_for_the_end_returns_when_it_is_left(session: Session, in_background: Background) -> None:
     waiting = in_background(session.wait)
-    ended: Any = session._driver.ended
-    eventually(lambda: ended._cond._waiters)
+    eventually(lambda: is_waited_for(session._driver.ended))
     session.disconnect()
     assert waiting.result(PATIENCE_S) is None
 

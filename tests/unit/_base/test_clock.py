@@ -6,14 +6,7 @@ import time
 import pytest
 
 from odyssey_proto._base.clock import Deadline, MonotonicClock, SteadyClock, _finest, seconds_since
-
-
-class SetClock:
-    def __init__(self, at: float = 100.0) -> None:
-        self.at = at
-
-    def now(self) -> float:
-        return self.at
+from tests.support.clocks import Time
 
 
 def test_the_monotonic_clock_is_the_machines() -> None:
@@ -37,7 +30,7 @@ def test_no_system_gets_a_clock_of_coarse_steps(platform: str, python: tuple[int
 
 
 def test_a_steady_clock_goes_on_where_another_jumps_back() -> None:
-    clock = SetClock()
+    clock = Time()
     steady = SteadyClock(clock)
     clock.at += 5.0
     assert steady.now() == 105.0
@@ -48,7 +41,7 @@ def test_a_steady_clock_goes_on_where_another_jumps_back() -> None:
 
 
 def test_a_steady_clock_lets_a_jump_ahead_through() -> None:
-    clock = SetClock()
+    clock = Time()
     steady = SteadyClock(clock)
     clock.at += 3600.0
     assert steady.now() == 3700.0
@@ -74,7 +67,7 @@ def test_the_seconds_since_a_date_are_negative_if_it_is_in_the_future() -> None:
 
 
 def test_a_deadline_counts_down_to_zero_and_not_below() -> None:
-    clock = SetClock()
+    clock = Time()
     deadline = Deadline(5.0, clock)
     assert (deadline.remaining(), deadline.expired) == (5.0, False)
     clock.at += 4.0
@@ -86,24 +79,24 @@ def test_a_deadline_counts_down_to_zero_and_not_below() -> None:
 
 
 def test_a_deadline_of_zero_has_passed_at_once() -> None:
-    assert Deadline(0.0, SetClock()).expired
+    assert Deadline(0.0, Time()).expired
 
 
 def test_a_deadline_in_the_past_has_nothing_left() -> None:
-    deadline = Deadline(-1.0, SetClock())
+    deadline = Deadline(-1.0, Time())
     assert (deadline.remaining(), deadline.expired) == (0.0, True)
 
 
 @pytest.mark.parametrize("forever", [None, float("inf"), sys.maxsize])
 def test_no_limit_never_passes(forever: float | None) -> None:
-    clock = SetClock()
+    clock = Time()
     deadline = Deadline(forever, clock)
     clock.at += 1e12
     assert (deadline.remaining(), deadline.expired) == (None, False)
 
 
 def test_it_keeps_the_whole_span_for_messages() -> None:
-    clock = SetClock()
+    clock = Time()
     deadline = Deadline(5.0, clock)
     clock.at += 3.0
     assert deadline.timeout == 5.0
@@ -111,12 +104,12 @@ def test_it_keeps_the_whole_span_for_messages() -> None:
 
 @pytest.mark.parametrize(("timeout", "expected"), [(5.0, 1.0), (0.5, 0.5), (None, 1.0)])
 def test_a_single_wait_can_be_capped(timeout: float | None, expected: float) -> None:
-    assert Deadline(timeout, SetClock()).remaining(at_most=1.0) == expected
+    assert Deadline(timeout, Time()).remaining(at_most=1.0) == expected
 
 
 @pytest.mark.parametrize(("timeout", "expected"), [(5.0, 2.0), (1.0, 1.0), (None, 2.0)])
 def test_a_step_never_outlives_its_call(timeout: float | None, expected: float) -> None:
-    clock = SetClock()
+    clock = Time()
     step = Deadline(timeout, clock).within(2.0)
     assert step.remaining() == expected
     clock.at += expected
@@ -124,12 +117,12 @@ def test_a_step_never_outlives_its_call(timeout: float | None, expected: float) 
 
 
 def test_repr_shows_the_time_left() -> None:
-    assert repr(Deadline(2.5, SetClock())) == "Deadline(2.500 s left)"
-    assert repr(Deadline(None, SetClock())) == "Deadline(never)"
+    assert repr(Deadline(2.5, Time())) == "Deadline(2.500 s left)"
+    assert repr(Deadline(None, Time())) == "Deadline(never)"
 
 
 def test_a_wait_is_cut_into_turns_so_that_a_signal_is_seen() -> None:
-    clock = SetClock()
+    clock = Time()
     deadline = Deadline(0.5, clock)
     seen = []
     for seconds in deadline.waits():
@@ -139,11 +132,11 @@ def test_a_wait_is_cut_into_turns_so_that_a_signal_is_seen() -> None:
 
 
 def test_a_deadline_that_has_passed_is_waited_for_once_and_0_s() -> None:
-    assert list(Deadline(0, SetClock()).waits()) == [0.0]
+    assert list(Deadline(0, Time()).waits()) == [0.0]
 
 
 def test_without_a_limit_the_turns_do_not_end() -> None:
-    turns = Deadline(None, SetClock()).waits()
+    turns = Deadline(None, Time()).waits()
     assert [next(turns) for _ in range(100)] == [0.2] * 100
 
 
@@ -151,7 +144,7 @@ def test_without_a_limit_the_turns_do_not_end() -> None:
 def test_on_a_clock_of_coarse_steps_a_deadline_is_kept_to_the_step(timeout: float) -> None:
     step = 0.0156
 
-    class Coarse(SetClock):
+    class Coarse(Time):
         def now(self) -> float:
             return self.at // step * step
 

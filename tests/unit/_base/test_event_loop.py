@@ -12,7 +12,6 @@ import threading
 import warnings
 import weakref
 from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -20,6 +19,7 @@ from odyssey_proto._base import event_loop
 from odyssey_proto._base.daemon_executor import DaemonExecutor
 from odyssey_proto._base.errors import OdysseyConnectionError
 from odyssey_proto._base.event_loop import BackgroundLoop, TaskScope, off_loop
+from tests.support.leaks import open_descriptors
 from tests.support.systems import NEEDS_DEV_FD, NEEDS_FORK
 
 GENEROUS = 30.0  # s; a hang fails, a slow machine does not
@@ -47,10 +47,6 @@ async def for_ever() -> None:
 
 def threads_named(name: str) -> list[str]:
     return [thread.name for thread in threading.enumerate() if thread.name.startswith(name)]
-
-
-def open_descriptors() -> int:
-    return len(list(Path("/dev/fd").iterdir()))
 
 
 def script(source: str) -> subprocess.CompletedProcess[str]:

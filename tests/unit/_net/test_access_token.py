@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,7 @@ from odyssey_proto._model.config import ClientConfig
 from odyssey_proto._net.service_api import ServiceApi
 from tests.support.apis import made_api, until
 from tests.support.clocks import Time
-from tests.support.processes import PATIENCE_S, eventually
+from tests.support.processes import PATIENCE_S, eventually, is_waited_for
 from tests.support.servers import Connection, HttpServer, Request, answer, json_answer
 
 
@@ -84,8 +83,7 @@ def test_a_thread_that_waits_for_anothers_token_takes_over_when_that_one_gives_u
         first = pool.submit(api.access_token, until(), abort=abort)
         assert asked.wait(10)
         second = pool.submit(api.access_token, until())
-        changed: Any = api._token._changed
-        eventually(lambda: changed._waiters)
+        eventually(lambda: is_waited_for(api._token._changed))
         abort.abort()
         assert isinstance(first.exception(PATIENCE_S), OdysseyConnectionError)
         assert second.result(PATIENCE_S) == "at"

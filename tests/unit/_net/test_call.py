@@ -16,7 +16,7 @@ from odyssey_proto._base.abort import Abort
 from odyssey_proto._base.clock import Deadline, MonotonicClock
 from odyssey_proto._net.call import Call
 from tests.support.leaks import nothing_left
-from tests.support.processes import PATIENCE_S, eventually
+from tests.support.processes import PATIENCE_S, eventually, is_waited_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,8 +107,7 @@ def test_an_abort_ends_a_pause() -> None:
     with Call(until(None), abort) as call:
         results: list[bool] = []
         thread, _ = in_thread(lambda: results.append(call.pause(LONG)))
-        woken: Any = call._woken
-        eventually(lambda: woken._cond._waiters)
+        eventually(lambda: is_waited_for(call._woken))
         abort.abort()
         thread.join(PATIENCE_S)
         assert results == [False]

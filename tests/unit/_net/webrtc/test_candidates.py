@@ -3,9 +3,8 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Coroutine
 from types import SimpleNamespace
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import pytest
 from aioice import Candidate
@@ -17,17 +16,9 @@ from odyssey_proto._base.errors import OdysseyConnectionError
 from odyssey_proto._model.ice_urls import usable_servers
 from odyssey_proto._net.webrtc import candidates
 from odyssey_proto._net.webrtc.ice_servers import IceServers
+from tests.support.coroutines import in_time
 
-T = TypeVar("T")
-GENEROUS = 30.0  # s; a hang fails, a slow machine does not
 LOOPBACK = {"127.0.0.1", "::1"}
-
-
-def in_time(coroutine: Coroutine[Any, Any, T]) -> T:
-    async def bounded() -> T:
-        return await asyncio.wait_for(coroutine, GENEROUS)
-
-    return asyncio.run(bounded())
 
 
 def test_the_fallback_is_public_stun() -> None:

@@ -20,7 +20,7 @@ from odyssey_proto._net.webrtc.feedback import Terms
 from odyssey_proto._net.webrtc.recovery import Recovery
 from odyssey_proto._net.webrtc.transport_feedback import URI
 from odyssey_proto._video.meters import VideoTotals
-from tests.support.processes import PATIENCE_S
+from tests.support.coroutines import in_time
 from tests.support.rtcp import read_limit, read_packet_report
 from tests.support.rtp import Transport
 
@@ -105,12 +105,11 @@ class Receiver:
 def run(receiver: Receiver, scene: Callable[[Receiver], Coroutine[Any, Any, None]]) -> Receiver:
     async def played() -> None:
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                await scene(receiver)
+            await scene(receiver)
         finally:
             receiver.stop()
 
-    asyncio.run(played())
+    in_time(played())
     return receiver
 
 

@@ -4,10 +4,10 @@ import asyncio
 import socket
 import ssl
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import pytest
 from aioice import Candidate, Connection, stun
@@ -16,20 +16,13 @@ from odyssey_models import IceServer
 from odyssey_proto._model.ice_urls import usable_servers
 from odyssey_proto._net.webrtc import ice_servers
 from odyssey_proto._net.webrtc.ice_servers import IceServers
+from tests.support.coroutines import in_time
 from tests.support.tls import self_signed
 
-T = TypeVar("T")
 GENEROUS = 30.0  # s; a hang fails, a slow machine does not
 DEAD = "192.0.2.1"  # reserved for documentation: nothing answers there
 # Connecting there reaches the loopback address; servers given by a loopback address are never contacted.
 HERE = "0.0.0.0"
-
-
-def in_time(coroutine: Coroutine[Any, Any, T]) -> T:
-    async def bounded() -> T:
-        return await asyncio.wait_for(coroutine, GENEROUS)
-
-    return asyncio.run(bounded())
 
 
 class Server(asyncio.DatagramProtocol):

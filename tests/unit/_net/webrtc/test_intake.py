@@ -34,7 +34,7 @@ from odyssey_proto._net.webrtc import intake
 from odyssey_proto._net.webrtc.receiving import Receiving
 from odyssey_proto._video.meters import VideoTotals
 from tests.support.clocks import Time
-from tests.support.processes import PATIENCE_S
+from tests.support.coroutines import in_time
 from tests.support.rtp import INTER, KEYFRAME
 
 if TYPE_CHECKING:
@@ -398,6 +398,6 @@ def test_what_waits_at_a_socket_is_read_all_at_once_and_in_order() -> None:
         await asyncio.sleep(0)
         return sent, first, connection.took
 
-    sent, first, took = asyncio.run(asyncio.wait_for(run(), PATIENCE_S))
+    sent, first, took = in_time(run())
     assert took == [b"", *sent, b"\x80last"]
     assert len(first) == 64

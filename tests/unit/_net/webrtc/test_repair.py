@@ -12,7 +12,7 @@ from odyssey_proto._base.clock import MonotonicClock
 from odyssey_proto._net.webrtc import jitter, repair
 from odyssey_proto._net.webrtc.recovery import Recovery
 from odyssey_proto._video.meters import VideoTotals
-from tests.support.processes import PATIENCE_S
+from tests.support.coroutines import in_time
 from tests.support.rtp import Transport, packets
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def test_what_is_missing_is_requested_with_the_packet_that_shows_it_and_then_by_
         assert len(receiver.sent) == count
         return receiver
 
-    receiver = asyncio.run(asyncio.wait_for(lose(), PATIENCE_S))
+    receiver = in_time(lose())
     assert receiver.sent[0] == ("packets", [65531])
     assert (receiver.totals.requested, receiver.totals.repaired) == (1 + len(receiver.sent), 1)
 
@@ -114,7 +114,7 @@ def test_while_nothing_comes_a_keyframe_is_requested_by_timer_too() -> None:
         receiver.requester.stop()
         return receiver
 
-    receiver = asyncio.run(asyncio.wait_for(lose(), PATIENCE_S))
+    receiver = in_time(lose())
     assert receiver.totals.keyframes_requested >= 1  # more, if the process was held up just then
 
 

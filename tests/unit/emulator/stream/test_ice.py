@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING
 
 import aiohttp
 import pytest
 from aiohttp import web
 
 from odyssey_proto.emulator._stream.ice import address_reached, new_connection, offer_only
+from tests.support.coroutines import in_time
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine
-
     from aiortc import RTCPeerConnection
-
-T = TypeVar("T")
-GENEROUS_S: Final = 30.0  # a hang fails, a slow machine does not
-
-
-def in_time(coroutine: Coroutine[Any, Any, T]) -> T:
-    async def bounded() -> T:
-        return await asyncio.wait_for(coroutine, GENEROUS_S)
-
-    return asyncio.run(bounded())
 
 
 def candidates(connection: RTCPeerConnection) -> list[tuple[str, str]]:
