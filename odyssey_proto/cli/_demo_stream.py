@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ..emulator._config import Codecs
     from ..session import Session
 
-__all__ = ["PROMPTS", "Interaction", "Summary", "run"]
+__all__ = ["PROMPTS", "ContactSheet", "Interaction", "Summary", "run"]
 
 PROMPTS: Final = (
     "A cat on a hill at sunset, warm light",
@@ -139,11 +139,11 @@ class _Screening:
     ) -> None:
         self._session = session
         self._video = directory / "demo.mp4"
-        self._sheet = directory / "contact-sheet.png"
+        self._sheet_path = directory / "contact-sheet.png"
         self._seconds = seconds
         self._on_progress = on_progress
         self._connect_s = connect_s
-        self._thumbnails: list[tuple[str, Image]] = []
+        self._sheet = ContactSheet(seconds)
         self._latencies_ms: list[float] = []
         self._numbers: list[int] = []
         self._unstamped = 0
@@ -163,7 +163,7 @@ class _Screening:
                 missed += frame.dropped_before
                 width, height = frame.width, frame.height
                 self._measure(frame, seen_at if recording.is_recording else None)
-                self._keep_thumbnail(frame, frame.received_at - arrived_at[0])
+                self._sheet.offer(frame, frame.received_at - arrived_at[0])
                 elapsed_s = seen_at - arrived_at[0]
                 self._on_progress("streaming", min(1.0, elapsed_s / self._seconds))
                 if elapsed_s < self._seconds:
@@ -174,13 +174,13 @@ class _Screening:
                     break  # every frame in the recording has been measured
         session.end_stream()
         self._on_progress("writing the contact sheet", 1.0)
-        _contact_sheet(self._thumbnails).save(self._sheet)
+        self._sheet.draw().save(self._sheet_path)
         spent_s = arrived_at[-1] - arrived_at[0]
         latencies_ms = sorted(self._latencies_ms) or [float("nan")]
         sent = self._numbers[-1] - self._numbers[0] + 1 if self._numbers else recording.frames
         return Summary(
             video=str(self._video),
-            contact_sheet=str(self._sheet),
+            contact_sheet=str(self._sheet_path),
             width=width,
             height=height,
             frames=recording.frames,
@@ -220,21 +220,33 @@ class _Screening:
                 )
             )
 
-    def _keep_thumbnail(self, frame: VideoFrame, elapsed_s: float) -> None:
-        due_s = len(self._thumbnails) * self._seconds / _THUMBNAILS
-        if elapsed_s >= due_s and len(self._thumbnails) < _THUMBNAILS:
+
+class ContactSheet:
+    """Twelve small pictures of a stream of ``seconds`` s, as evenly spread as its frames allow."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._next_s = 0.0
+        self._thumbnails: list[tuple[str, Image]] = []
+
+    def offer(self, frame: VideoFrame, elapsed_s: float) -> None:
+        """Keep a small picture of ``frame``, which came after ``elapsed_s`` s, if the next one is due."""
+        missing = _THUMBNAILS - len(self._thumbnails)
+        if missing and elapsed_s >= self._next_s:
             self._thumbnails.append((f"{elapsed_s:.1f} s", frame.to_image().resize(_THUMBNAIL_SIZE)))
+            # After a gap, the others share the rest of the stream: the next frames look like this one.
+            self._next_s = elapsed_s + (self._seconds - elapsed_s) / missing
 
+    def draw(self) -> Image:
+        """Return the sheet, with the time below each picture."""
+        from PIL import Image, ImageDraw
 
-def _contact_sheet(thumbnails: list[tuple[str, Image]]) -> Image:
-    from PIL import Image, ImageDraw
-
-    width, height = _THUMBNAIL_SIZE
-    rows = -(-len(thumbnails) // _COLUMNS)
-    sheet = Image.new("RGB", (_COLUMNS * (width + 8) + 8, rows * (height + 28) + 8), "#16181d")
-    pen = ImageDraw.Draw(sheet)
-    for number, (caption, thumbnail) in enumerate(thumbnails):
-        left, top = 8 + number % _COLUMNS * (width + 8), 8 + number // _COLUMNS * (height + 28)
-        sheet.paste(thumbnail, (left, top))
-        pen.text((left + 2, top + height + 2), caption, fill="#d8dbe2", font_size=14)
-    return sheet
+        width, height = _THUMBNAIL_SIZE
+        rows = -(-len(self._thumbnails) // _COLUMNS)
+        sheet = Image.new("RGB", (_COLUMNS * (width + 8) + 8, rows * (height + 28) + 8), "#16181d")
+        pen = ImageDraw.Draw(sheet)
+        for number, (caption, thumbnail) in enumerate(self._thumbnails):
+            left, top = 8 + number % _COLUMNS * (width + 8), 8 + number // _COLUMNS * (height + 28)
+            sheet.paste(thumbnail, (left, top))
+            pen.text((left + 2, top + height + 2), caption, fill="#d8dbe2", font_size=14)
+        return sheet
